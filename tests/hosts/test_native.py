@@ -21,10 +21,11 @@ import pyte
 import pytest
 
 from llmsim.board.region import END
-from llmsim.hosts.output import HIDE_CURSOR, PASTES_PLAIN, SHOW_CURSOR, Output
+from llmsim.hosts.output import PASTES_PLAIN, Output
 from llmsim.hosts.runs import runs_of
 from llmsim.options.table import Options
 from llmsim.show.player import FAREWELLS
+from llmsim.text.screen import HIDE_CURSOR, SHOW_CURSOR
 from tests.dialects.plugged import EXAMPLE, installed
 
 pytestmark = pytest.mark.long

@@ -14,6 +14,7 @@ from llmsim.errors import OptionError
 from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
+from llmsim.hosts.runs import PAUSE
 from llmsim.hosts.session import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options.table import Options
@@ -192,6 +193,19 @@ def played(
     theatre = Theatre(clock, *size)
     session = Session(options, theatre, 1000 + until, clock, clock.sleep, Fingers(clock, keys))
     return theatre, clock, session.play()
+
+
+@pytest.mark.parametrize(("view", "rest"), [("wall", PAUSE), ("log", 0.0)])
+def test_the_last_picture_of_a_board_stays_before_the_next_run(view: str, rest: float) -> None:
+    """Nothing is written for some seconds after a run's poster; a log goes on at once."""
+    one = SHORT._replace(view=view, incidents="none")
+    first, second = (played(options=one._replace(seed=seed))[1] for seed in (5, 6))
+    theatre, clock, ended = played(options=one._replace(runs=2))
+    assert ended
+    alone = first.now + second.now - 2000
+    assert clock.now - 1000 == pytest.approx(alone + rest, abs=0.6)
+    gaps = [after - before for (before, _), (after, _) in pairwise(theatre.written)]
+    assert max(gaps) >= rest
 
 
 def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:

@@ -15,7 +15,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event, MeshBuilt, PhaseEnded, PhaseStarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, Segment, Timeline, run_ended, segment_at
-from llmsim.show.pace import HASTE, INTERRUPTIONS, SHARES, Pace
+from llmsim.show.pace import HASTE, INTERRUPTIONS, MOST_ADDED, SHARES, Pace, brevity
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.runs import ending
@@ -80,6 +80,23 @@ def test_a_run_that_slurm_ends_takes_about_three_minutes_too() -> None:
         assert 150 < Pace(run, 180.0).shown(run_ended(run)) < 210, seed
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.long
+def test_dozens_of_failures_do_not_make_a_show_many_times_as_long(seed: int) -> None:
+    """131,072 GPUs break dozens of times; a failure, its outage and its relaunch would take 13 s
+    each. The steps that are run again take their time, too.
+    """
+    run = run_of(plan(Options(seed=seed, start=START, gpus=131_072, incidents="rare")))
+    launches = sum(segment.kind == "launch" for segment in run.timeline)
+    assert launches > 20, seed
+    pace = Pace(run, 180.0)
+    kinds = ("failure", "outage", "launch")
+    added = [pace.shown(each.ended) - pace.shown(each.began) for each in run.timeline
+             if each.began and each.kind in kinds]  # fmt: skip
+    assert sum(added) < 180 * 2 * MOST_ADDED, seed
+    assert brevity(of_seed(seed, "rare").job) == 1.0, seed
+
+
 def test_a_launch_is_not_stretched() -> None:
     ended = next(e.at for e in facts(5) if isinstance(e, PhaseEnded))
     assert shares(5, 86_400.0)["launch"] == pytest.approx(ended)
@@ -105,7 +122,8 @@ def by_phases(seed: int, incidents: str, duration: float) -> list[float]:
         seconds.append(shown)
         if isinstance(event, PhaseStarted):
             if event.phase in INTERRUPTIONS:
-                rates.append(min(1.0, INTERRUPTIONS[event.phase] * left / event.own_seconds))
+                share = INTERRUPTIONS[event.phase] * brevity(run.job)
+                rates.append(min(1.0, share * left / event.own_seconds))
                 continue
             share = SHARES[event.phase] / times.get(event.phase, 1)
             if event.phase == "launch":

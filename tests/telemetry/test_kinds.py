@@ -105,7 +105,17 @@ def test_a_window_that_changes_its_size_does_so_in_the_cast(tmp_path: Path) -> N
     exports.frame(1.5, "two\n", SCREEN._replace(width=80))
     exports.close()
     _, *lines = [json.loads(each) for each in (tmp_path / "cast").read_text().splitlines()]
-    assert lines == [[0.0, "o", "one\r\n"], [1.5, "r", "80x30"], [1.5, "o", "two\r\n"]]
+    assert lines[1:-1] == [[0.0, "o", "one\r\n"], [1.5, "r", "80x30"], [1.5, "o", "two\r\n"]]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_cast_hides_the_cursor_of_a_terminal_until_its_end(live: bool, tmp_path: Path) -> None:
+    exports = Exports([Export("cast", str(tmp_path / "cast"))], small(), Settings())
+    exports.frame(0.0, "one\n", SCREEN._replace(live=live))
+    exports.close()
+    _, *lines = [json.loads(each) for each in (tmp_path / "cast").read_text().splitlines()]
+    shown = [data for _, _, data in lines]
+    assert shown == (["\x1b[?25l", "one\r\n", "\x1b[?25h"] if live else ["one\r\n"])
 
 
 # --- nvidia-smi ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.messages import complaint, few, introduction, opened, picture, timeline
-from llmsim.hosts.runs import runs_of, seeded
+from llmsim.hosts.runs import PAUSE, runs_of, seeded
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.table import Options, from_query
 from llmsim.run.timeline import Run
@@ -38,8 +38,6 @@ LONGEST_SLEEP = 3600.0
 # The most characters that are sent and not yet drawn. Then the show waits, so that a stop is seen
 # at once.
 WINDOW = 131_072
-# Seconds at speed 1 to look at a summary before the next run begins.
-PAUSE = 5.0
 
 
 class Page:

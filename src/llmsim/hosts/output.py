@@ -10,8 +10,10 @@ from math import inf
 
 from llmsim.hosts.signals import Signals
 from llmsim.text.screen import (
+    HIDE_CURSOR,
     NARROWEST,
     PIPE_WIDTH,
+    SHOW_CURSOR,
     Screen,
     blank_row,
     color_count,
@@ -29,7 +31,6 @@ ROOM_TIME = 0.01
 # Seconds for which a stopped show tries to write its goodbye to a stalled reader.
 PATIENCE = 0.15
 
-HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # Bracketed paste: the terminal marks pasted text, so that it is not taken for keys.
 PASTES_TOLD, PASTES_PLAIN = "\x1b[?2004h", "\x1b[?2004l"
 

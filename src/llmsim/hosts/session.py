@@ -6,7 +6,7 @@ from math import inf, isfinite
 
 from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import Output, remark
-from llmsim.hosts.runs import again, drawn, runs_of, seeded
+from llmsim.hosts.runs import PAUSE, again, drawn, runs_of, seeded
 from llmsim.hosts.signals import Signals
 from llmsim.job.records import Job
 from llmsim.options.table import Options
@@ -80,7 +80,22 @@ class Session:
             left -= 1
             if left == 0:
                 break
+            if self._rests():
+                return False
         return True
+
+    def _rests(self) -> bool:
+        """Leaves the last picture of a board on the screen for some seconds before the next run;
+        True when a key or the time ends the show meanwhile.
+        """
+        if not (self._region and self._region.board):
+            return False
+        self.playback.begin(self.clock())
+        self.playback.owe(PAUSE, self.clock())
+        seekable, self._seekable = self._seekable, False
+        self._wait()
+        self._seekable = seekable
+        return self.playback.asked == "quit" or self.clock() >= self.deadline
 
     def _play(self, options: Options) -> None:
         began, job, before, self._run = self.clock(), plan(options), self.job, None

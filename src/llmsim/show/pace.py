@@ -39,6 +39,22 @@ INTERRUPTIONS = {"failure": 0.019, "outage": 0.012, "relaunch": 0.04}
 # The largest part in which one step waits for the compiler, or is held up: no line comes then.
 WAIT = 0.011
 
+# All of them together may make a show longer by this part of it: a cluster of 100,000 GPUs breaks
+# dozens of times in a run, and each time would be a twelfth of the show.
+MOST_ADDED = 0.5
+
+
+def brevity(job: Job) -> float:
+    """The part of its usual length that each interruption has in a show: 1 in all runs but those
+    for which many incidents are expected.
+    """
+    from llmsim.run.attempts import planned
+    from llmsim.run.incidents import rate_per_second
+
+    uptime = planned(job)
+    added = rate_per_second(job, uptime) * uptime * sum(INTERRUPTIONS.values())
+    return min(1.0, MOST_ADDED / added) if added else 1.0
+
 
 class Pace:
     """Turns simulated seconds of a run into show seconds, and back. The show takes `duration` show
@@ -50,6 +66,7 @@ class Pace:
         self._run, self._real = run, duration == REAL_TIME
         self._simulated, self._shown, self._laid = [0.0], [0.0], 0  # segments with their knots
         self._near: Stretch = (inf, 0.0, 1.0, 0.0, 0.0)  # around the latest moment that was asked
+        self._brevity: float | None = None  # most runs are not interrupted
         job, launch = run.job, run.timeline[0]
         # A launch is never slower than in simulated time; the other phases get what it leaves.
         lasts, share = launch.ended - launch.began, SHARES["launch"]
@@ -130,7 +147,10 @@ class Pace:
         lasts = segment.ended - segment.began + segment.cut
         phase = "relaunch" if segment.kind == "launch" else segment.kind
         if phase in INTERRUPTIONS:
-            return min(1.0, INTERRUPTIONS[phase] * self._left * (1.0 - SHARES["launch"]) / lasts)
+            if self._brevity is None:
+                self._brevity = brevity(self._run.job)
+            share = INTERRUPTIONS[phase] * self._brevity
+            return min(1.0, share * self._left * (1.0 - SHARES["launch"]) / lasts)
         lasts = self._training if segment.kind == "training" else lasts
         share = SHARES[segment.kind] / self._times.get(segment.kind, 1)
         return share * self._left / lasts if lasts else 0.0

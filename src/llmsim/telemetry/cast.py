@@ -12,7 +12,7 @@ from llmsim.run.events.incidents import Incident
 from llmsim.run.timeline import Run
 from llmsim.telemetry.clock import started
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
-from llmsim.text.screen import Screen
+from llmsim.text.screen import HIDE_CURSOR, SHOW_CURSOR, Screen
 from llmsim.typed import Any
 
 
@@ -31,6 +31,11 @@ def header(run: Run, screen: Screen) -> str:
     return json.dumps(made) + "\n"
 
 
+def opening(run: Run, shown: float, screen: Screen) -> list[str]:
+    """The header, and what hides the cursor where the show has a live region, as it does itself."""
+    return [header(run, screen), *([entry(shown, "o", HIDE_CURSOR)] if screen.live else ())]
+
+
 def entry(shown: float, code: str, data: str) -> str:
     """A line after the header."""
     return json.dumps([round(shown, 6), code, data], ensure_ascii=False) + "\n"
@@ -47,6 +52,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     """A writer of the cast. A marker stands before the text of its event."""
     waiting: list[str] = []
     size: list[tuple[int, int]] = []
+    hidden: list[str] = []  # the entry that hides the cursor, if it is hidden
     last = [0.0]  # when something was shown, in show seconds
 
     def told(event: Event) -> Pieces:
@@ -58,7 +64,8 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         lines = []
         now = (screen.width, screen.height)
         if not size:
-            lines.append(header(run, screen))
+            lines += opening(run, shown, screen)
+            hidden.extend(lines[1:])
         elif size[-1] != now:
             lines.append(entry(shown, "r", f"{now[0]}x{now[1]}"))
         size[:], last[:] = [now], [shown]
@@ -70,8 +77,9 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
         yield Piece("".join(lines))
 
     def ended(_at: float) -> Pieces:
-        """Markers of phases in which the framework was silent."""
-        if size and waiting:
-            yield Piece("".join(entry(last[0], "m", name) for name in waiting))
+        """Markers of phases in which the framework was silent, and the cursor again."""
+        lines = [entry(last[0], "m", name) for name in waiting if size]
+        lines += [entry(last[0], "o", SHOW_CURSOR) for _ in hidden]
+        yield Piece("".join(lines))
 
     return Writer(event=told, frame=drawn, end=ended)

@@ -6,6 +6,7 @@ from llmsim.typed import NamedTuple
 
 NARROWEST = 20
 WIDEST = 400
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 PIPE_WIDTH = 200  # cells; a pipe has no edge, so that lines are shown in full
 TRUECOLOR = 2**24
 
