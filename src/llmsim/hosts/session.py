@@ -30,6 +30,7 @@ SHORTEST_SLEEP = 0.002
 LONGEST_SLEEP = 0.5
 # Seconds for which the keys are shown at the beginning, and for which a change is.
 HINT_TIME, NOTE_TIME = 8.0, 2.0
+TYPING, PAUSED = "type: each key prints the next line; Esc ends", "paused: space goes on"
 # Seconds that a terminal may take for the last drawing before Ctrl+Z stops the process.
 SUSPENSION = 2.0
 
@@ -78,23 +79,18 @@ class Session:
                 return False
             self.say_again(ended=True)
             left -= 1
-            if left == 0:
+            if left == 0 or self._rests():
                 break
-            if self._rests():
-                return False
-        return True
+        return left == 0
 
     def _rests(self) -> bool:
-        """Leaves the last picture of a board on the screen for some seconds before the next run;
-        True when a key or the time ends the show meanwhile.
-        """
+        """Leaves a board's last picture for some seconds; True if the show is ended meanwhile."""
         if not (self._region and self._region.board):
             return False
         self.playback.begin(self.clock())
         self.playback.owe(PAUSE, self.clock())
-        seekable, self._seekable = self._seekable, False
+        self._seekable = False  # until the next run begins
         self._wait()
-        self._seekable = seekable
         return self.playback.asked == "quit" or self.clock() >= self.deadline
 
     def _play(self, options: Options) -> None:
@@ -207,7 +203,7 @@ class Session:
                 from llmsim.hosts.keys import hint
 
                 self._hinted = True
-                self._say(_typing if self.playback.typing else hint, HINT_TIME)
+                self._say(_cut(TYPING) if self.playback.typing else hint, HINT_TIME)
 
     def _cleared(self) -> str:
         """The text that takes away the live region of a run that is skipped."""
@@ -315,23 +311,18 @@ class Session:
         if self._region and self._region.board:
             self._rest()
         else:
-            self._say(self._speed_note(), NOTE_TIME)
+            speed = self.playback.speed
+            self._say(_cut("speed max" if speed == inf else f"speed {speed:g}"), NOTE_TIME)
 
     def _seek(self, name: str) -> None:
         """Goes to another moment of the run, unless an export is to have every moment once."""
         if not self._seekable:
-            text = "an export is being written: it has no way back"
-            self._say(lambda width: text[:width], NOTE_TIME)
+            self._say(_cut("an export is being written: it has no way back"), NOTE_TIME)
         elif name == "beginning":
             self.playback.seek(0.0)
         else:
             self.playback.left(self.clock())
             self.playback.skip(SKIP if name == "forward" else -SKIP)
-
-    def _speed_note(self) -> "Note":
-        speed = self.playback.speed
-        text = "speed max" if speed == inf else f"speed {speed:g}"
-        return lambda width: text[:width]
 
     def _say(self, note: "Note", seconds: float) -> None:
         """Shows a note below the log for some seconds."""
@@ -344,12 +335,8 @@ class Session:
         self._note_ends = inf
         if self._region:
             board = self._region.board  # a board says it in its heading
-            self._region.note = _paused if self.playback.paused and not board else None
+            self._region.note = _cut(PAUSED) if self.playback.paused and not board else None
 
 
-def _typing(width: int) -> str:
-    return "type: each key prints the next line; Esc ends"[:width]
-
-
-def _paused(width: int) -> str:
-    return "paused: space goes on"[:width]
+def _cut(text: str) -> "Note":
+    return lambda width: text[:width]
