@@ -45,8 +45,8 @@ MOST_ADDED = 0.5
 
 
 def brevity(job: Job) -> float:
-    """The part of its usual length that each interruption has in a show: 1 in all runs but those
-    for which many incidents are expected.
+    """The part of its usual length that each interruption has in a show. It is below 1 in runs with
+    many expected incidents alone.
     """
     from llmsim.run.attempts import planned
     from llmsim.run.incidents import rate_per_second
