@@ -165,6 +165,30 @@ def test_a_pair_of_hugging_face(tmp_path: Path) -> None:
     assert remark.endswith("no effect have rms_norm_eps, output_dir, seed.")
 
 
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("llama", 8_030_261_248), ("mistral", 8_030_261_248), ("qwen3", 8_030_261_248),
+        ("gemma", 7_504_924_672), ("smollm3", 7_504_924_672),
+    ],
+)  # fmt: skip
+def test_embeddings_are_tied_as_the_models_configuration_has_it(
+    kind: str, size: int, tmp_path: Path
+) -> None:
+    """Llama 3 8B's shape without tie_word_embeddings: its 128,256 x 4,096 weights come twice,
+    unless the class of the model type says True (transformers, configuration_*.py).
+    """
+    shape = {
+        "model_type": kind, "hidden_size": 4096, "intermediate_size": 14336, "vocab_size": 128_256,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+    }  # fmt: skip
+    job, _ = played_from(tmp_path, json.dumps(shape), json.dumps(ARGUMENTS), gpus=8)
+    assert parameter_count(job.architecture) == size
+    told = json.dumps(shape | {"tie_word_embeddings": True})
+    job, _ = played_from(tmp_path, told, json.dumps(ARGUMENTS), gpus=8)
+    assert parameter_count(job.architecture) == 7_504_924_672
+
+
 def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd: Captured) -> None:
     path = tmp_path / "job.sh"
     path.write_text(MEGATRON, encoding="utf-8")

@@ -14,7 +14,7 @@ from llmsim.run.simulation import run_of
 from llmsim.run.timeline import number_of_step, run_ended, step_ended
 from llmsim.show.pace import Pace
 from llmsim.show.seek import moment_of
-from llmsim.telemetry import gpu_exporter_page, trainer_page
+from llmsim.telemetry import gpu_exporter_page, node_page, trainer_page
 from llmsim.telemetry.samples import sample
 from tests.hosts.days import Day, run_all_day
 from tests.runs import START
@@ -90,6 +90,27 @@ def test_time_stamps_are_in_the_scrapers_clock(asked: dict[str, object]) -> None
         r"^nvidia_smi_last_collect_success_timestamp_seconds (\S+)", own, re.MULTILINE
     )
     assert float(collected) == pytest.approx(day.now, abs=1.0)
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_a_nodes_clock_is_the_scrapers(asked: dict[str, object]) -> None:
+    """An alert on `abs(time() - node_time_seconds) > 30` stays silent, the boot stands still, and
+    no processor has counted more seconds than the node is up, at the speed of a real cluster.
+    """
+    day = Day()
+    live = Live(run_all_day(**{"from_": "40%", **asked}), day)
+    boots = set()
+    for _ in range(3):
+        day.now += 60.0
+        page = node_page.page(live.run, 0, live.at(), live.clock)
+        values = dict(re.findall(r"^(node_\w*time_seconds) (\S+)$", page, re.MULTILINE))
+        now, boot = float(values["node_time_seconds"]), float(values["node_boot_time_seconds"])
+        assert now == pytest.approx(day.now, abs=1.0)
+        boots.add(boot)
+        counted = re.findall(r'^node_cpu_seconds_total\{cpu="0"\S* (\S+)$', page, re.MULTILINE)
+        if live.speed == 1.0 and "duration" not in asked:
+            assert sum(map(float, counted)) == pytest.approx(now - boot, abs=1.1)
+    assert len(boots) == 1
 
 
 def test_after_the_end_the_clock_goes_on() -> None:

@@ -1,5 +1,6 @@
 """llmsim smi: nvidia-smi's answers, against public captures of real ones."""
 
+import ctypes
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from llmsim.errors import ExportError, NvidiaSmiError, OptionError
 from llmsim.run.simulation import run_of as timeline_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.seek import moment_of
+from llmsim.telemetry.nvml.answers import NOT_SUPPORTED
+from llmsim.telemetry.nvml.library import Library
 from llmsim.telemetry.samples import sample
 from llmsim.telemetry.smi.answer import answer
 from llmsim.telemetry.smi.node import Node, node_at, processes
@@ -134,6 +137,62 @@ def test_dmon_and_pmon_have_the_columns_of_a_capture() -> None:
     assert len(row) == len(real)
 
 
+def test_dates_and_times_stand_before_dmons_and_pmons_rows() -> None:
+    """As in a public capture of `dmon -i 0 -s mutc -o TD` under driver 535; -o T alone is in the
+    files of GPU telemetry that public repositories read.
+    """
+    node = node_of()
+    head, units, row, *_ = asked(node, "dmon -i 0 -s mtc -o TD").splitlines()
+    assert head == ("#Date       Time        gpu     fb   bar1   ccpm  rxpci  txpci   mclk   pclk ")
+    assert units == (
+        "#YYYYMMDD   HH:MM:SS    Idx     MB     MB     MB   MB/s   MB/s    MHz    MHz "
+    )
+    assert re.fullmatch(r" \d{8}   \d\d:\d\d:\d\d      0( +\d+){7} ", row), row
+    assert len(row) == len(head)
+    head, units, row, *_ = asked(node, "dmon -i 0 -s c -o T").splitlines()
+    assert head == "#Time        gpu   mclk   pclk "
+    assert units == "#HH:MM:SS    Idx    MHz    MHz "
+    assert re.fullmatch(r" \d\d:\d\d:\d\d      0 +\d+ +\d+ ", row), row
+    head, units, row, *_ = asked(node, "pmon -i 0 -o DT").splitlines()
+    assert head.startswith("#Date       Time        gpu ")
+    assert units.startswith("#YYYYMMDD   HH:MM:SS    Idx ")
+    assert re.match(r" \d{8}   \d\d:\d\d:\d\d      0 ", row), row
+    assert "#" not in asked(node, "dmon -o T", look=1)
+
+
+def test_an_index_chooses_one_geforce_which_has_no_serial_number() -> None:
+    """Public captures of GeForce cards have `Serial Number : N/A`, and N/A in XML."""
+    node = node_of("NVIDIA GeForce RTX 4090")
+    assert len(asked(node, "-L -i 0").splitlines()) == 1
+    assert len(asked(node, "dmon -i 0 -c 1").splitlines()) == 3
+    query = "--query-gpu=index,serial --format=csv,noheader"
+    assert asked(node, f"{query} -i 0") == "0, [N/A]\n"
+    assert asked(node, f"{query} -i 1,3").splitlines() == ["1, [N/A]", "3, [N/A]"]
+    assert re.search(r"Serial Number +: N/A\n", asked(node, "-q -i 0"))
+    assert "<serial>N/A</serial>" in asked(node, "-q -x -i 0")
+
+
+def test_a_geforces_fan_turns_while_it_trains() -> None:
+    """Two RTX 4090 at 72 C and 310 W had 68 and 69 % (a public table of nvidia-smi)."""
+    node = node_of("NVIDIA GeForce RTX 4090")
+    query = "--query-gpu=fan.speed,temperature.gpu --format=csv,noheader,nounits"
+    for row in asked(node, query).splitlines():
+        speed, celsius = map(int, row.split(", "))
+        assert 30 <= speed <= 70, row
+        assert (speed > 30) == (celsius > 50), row
+    first = asked(node, query).splitlines()[0].partition(",")[0]
+    assert re.search(rf"Fan Speed +: {first} %\n", asked(node, "-q -i 0"))
+    assert f"\n| {first}% " in asked(node, "-i 0")
+    turning = ctypes.c_uint()
+    library = Library(lambda: node)
+    handle = ctypes.c_void_p()
+    assert library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) == 0
+    assert library.nvmlDeviceGetFanSpeed(handle, ctypes.byref(turning)) == 0
+    assert turning.value == int(first)
+    text = ctypes.create_string_buffer(30)
+    assert library.nvmlDeviceGetSerial(handle, text, 30) == NOT_SUPPORTED
+
+
 def test_topology_joins_all_gpus_of_an_hgx_board() -> None:
     """An 8x H100 board: 18 links between any two GPUs, two NUMA nodes."""
     rows = asked(node_of(), "topo -m").splitlines()
@@ -241,6 +300,8 @@ def test_any_property_answers_at_any_moment(at: float, gpu: str) -> None:
         ("-q -d FOO", "FOO", 2),
         ("-l 0", "Invalid value", 2),
         ("dmon -s z", "'z'", 2),
+        ("dmon -o X", "option -o: X", 2),
+        ("pmon -o DX", "option -o: DX", 2),
         ("-i", "Missing value", 2),
     ],
 )

@@ -315,13 +315,25 @@ def ecc(gpu: Gpu) -> str:
     return "0"
 
 
-def fan(gpu: Gpu) -> str:
-    """What nvidia-smi shows of the card's own fan at idle: a GeForce's stands still, a
-    workstation's turns.
+# Degrees C above which a card's fan turns faster than at its lowest speed, and per cent for each
+# degree: RTX 4090 0 % at 24 to 49 C in P8, 30 % at 35 and 49 C in P0, 68 and 69 % at 72 C and
+# 310 W; RTX A6000 30 % at 59 C and 204 W (public tables of nvidia-smi).
+_FAN_RISES = {"geforce": 50, "workstation": 60}
+_FAN_LOWEST, _FAN_SLOPE, _FAN_STOPS = 30, 1.75, 50
+
+
+def fan(gpu: Gpu, celsius: int, state: int) -> int | None:
+    """Per cent of its highest speed at which a card's own fan turns, at a temperature and in a
+    performance state; None where the chassis has the fans.
+
+    A GeForce's stands still in P8 below 50 C. It turns from when the card has work on.
     """
-    if gpu.form == "geforce":
-        return "0%"
-    return "30%" if gpu.form == "workstation" else "N/A"
+    rises = _FAN_RISES.get(gpu.form)
+    if rises is None:
+        return None
+    if gpu.form == "geforce" and state == 8 and celsius < _FAN_STOPS:
+        return 0
+    return min(100, round(_FAN_LOWEST + _FAN_SLOPE * max(0, celsius - rises)))
 
 
 def idle_state(gpu: Gpu) -> str:

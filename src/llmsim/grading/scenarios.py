@@ -175,7 +175,7 @@ def _samples(
                     name, _, value = line.rpartition("} ")
                     yield f"{name},{target}}}", value
         if any(name.startswith("node_") for name in asked):
-            seen = node_page.families(run, node, at, asked)
+            seen = node_page.families(run, node, at, asked, scenario.clock)
             yield from _plain(map(_few_cores, seen), asked, _target(job, node, 1))
         if any(name.startswith("nvidia_smi_") for name in asked):
             made = gpu_exporter_page.families(run, node, at, scenario.clock, only=asked)

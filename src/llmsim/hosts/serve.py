@@ -108,7 +108,7 @@ class Pages:
         if kind == "dcgm":
             return page(live.run, node, at, self.serving.exporter)
         if kind == "node":
-            return node_page.page(live.run, node, at)
+            return node_page.page(live.run, node, at, live.clock)
         if kind == "gpu":
             return gpu_exporter_page.page(live.run, node, at, live.clock)
         return None

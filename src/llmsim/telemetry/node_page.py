@@ -5,12 +5,14 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 """
 
 from collections.abc import Collection
+from functools import partial
+from math import floor
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware.host import CORES, Host
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
-from llmsim.telemetry.clock import unix
+from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
 from llmsim.telemetry.samples import host_of, tick_of
 
@@ -44,25 +46,47 @@ _QUIET = (
 )  # fmt: skip
 
 
-def page(run: Run, node: int, at: float) -> str:
-    """The page of a node, counted from 0, at a simulated second."""
-    return text(families(run, node, at))
+def page(run: Run, node: int, at: float, clock: Clock | None = None) -> str:
+    """The page of a node, counted from 0, at a simulated second; `clock` as in trainer_page."""
+    return text(families(run, node, at, clock=clock))
 
 
-def families(run: Run, node: int, at: float, only: Collection[str] | None = None) -> list[Family]:
+def families(
+    run: Run,
+    node: int,
+    at: float,
+    only: Collection[str] | None = None,
+    clock: Clock | None = None,
+) -> list[Family]:
     """The families of a node at a moment, or the ones that are named; a dead node has none."""
     tick = tick_of(run, max(0.0, at))
     seen = host_of(run, tick, node)
     if seen is None:
         return []
     cores = CORES if only is None or "node_cpu_seconds_total" in only else 0
-    found = [*_machine(owner(run, at), node, at, seen, cores), *_cards(run.job, seen)]
+    job = owner(run, at)
+    shown = clock or partial(unix, job)
+    machine = _machine(job, node, seen, cores)
+    found = [*machine, *_clocks(job, node, at, shown), *_cards(run.job, seen)]
     return [family for family in found if only is None or family.name in only]
 
 
-def _machine(job: Job, node: int, at: float, seen: Host, cores: int) -> list[Family]:
+def _clocks(job: Job, node: int, at: float, clock: Clock) -> list[Family]:
+    """The time of the scrape, which NTP holds on all machines, and the time of the node's boot.
+
+    Before the run's command a second is a real one, whatever the speed of the show.
+    """
+    booted = at - hardware_ids.uptime(job, node, at)
+    return [
+        Family("node_time_seconds", "gauge",
+               "System time in seconds since epoch (1970).", (((), clock(at)),)),
+        Family("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.",
+               (((), floor(clock(max(0.0, booted)) + min(0.0, booted))),)),
+    ]  # fmt: skip
+
+
+def _machine(job: Job, node: int, seen: Host, cores: int) -> list[Family]:
     uptime = hardware_ids.boot_seconds(job, node)
-    now = unix(job, at)
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
     used += seen.memory_leak_share * (total - used)
@@ -118,10 +142,6 @@ def _machine(job: Job, node: int, at: float, seen: Host, cores: int) -> list[Fam
                ((net, seen.network_received_bytes),)),
         Family("node_network_transmit_bytes_total", "counter",
                "Network device statistic transmit_bytes.", ((net, seen.network_sent_bytes),)),
-        Family("node_time_seconds", "gauge",
-               "System time in seconds since epoch (1970).", (((), now),)),
-        Family("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.",
-               (((), int(now - hardware_ids.uptime(job, node, at))),)),
     ]  # fmt: skip
 
 

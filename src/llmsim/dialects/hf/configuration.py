@@ -63,6 +63,13 @@ _DEFAULTS = {
     "warmup_steps": 0,
     "lr_scheduler_type": "linear",
 }
+# Model types whose configuration has tie_word_embeddings=False by default. All others have the
+# default of PretrainedConfig, True: gemma, gpt2, smollm3
+# (huggingface/transformers, src/transformers/models/*/configuration_*.py).
+_UNTIED = frozenset((
+    "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "deepseek_v2",
+    "deepseek_v3", "olmo", "olmo2", "olmoe", "phi3", "gpt_oss", "glm4_moe", "gpt_neox", "granite",
+))  # fmt: skip
 _DECAYS = ("linear", "cosine")
 _DIGITS = 100  # of a number; no key has as many
 
@@ -72,6 +79,8 @@ def read_json(text: str) -> Configuration:
     given = _objects(text)
     if any(name in given for name in (*_TRAINING, "num_train_epochs", "max_steps")):
         given = _DEFAULTS | given
+    if "model_type" in given and "num_hidden_layers" in given:
+        given = {"tie_word_embeddings": given["model_type"] not in _UNTIED} | given
     tuned = given.get("peft_type") == "LORA"
     read = sorted_into(given, _MODEL | _TRAINING | (_ADAPTERS if tuned else {}), _USED)
     job, unused = read.tables, [*read.unused]

@@ -83,8 +83,10 @@ def _gpu(card: Card, job: Job) -> Iterator[str]:
     bus = cluster.bus_address(job, card.number)
     ecc = str(card.uncorrected) if card.uncorrected else gpus.ecc(gpu)
     yield f"| {card.number:3d}  {name:<{_NAME}}    On  |   {bus} Off | {ecc:>20} |"
+    turning = gpus.fan(gpu, card.celsius, card.state)
+    fan = "N/A" if turning is None else f"{turning}%"
     yield (
-        f"| {gpus.fan(gpu):>3}  {card.celsius:3d}C    P{card.state}{card.watts:15d}W /"
+        f"| {fan:>3}  {card.celsius:3d}C    P{card.state}{card.watts:15d}W /"
         f" {gpu.tdp_watts:4d}W | {card.used_mib:7d}MiB / {gpu.memory_mib:6d}MiB |"
         f" {card.utilization:6d}%      Default |"
     )

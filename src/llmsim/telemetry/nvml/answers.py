@@ -12,7 +12,7 @@ from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.dcgm import energy_millijoules
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
-from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, generation, video_mhz
+from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, fan, generation, video_mhz
 from llmsim.telemetry.smi.readings import bar1_mib
 from llmsim.typed import NamedTuple
 
@@ -79,12 +79,11 @@ NUMBERS: dict[str, Callable[[Device], int]] = {
     "nvmlDeviceIsMigDeviceHandle": lambda _device: 0,
     "nvmlDeviceGetMaxMigDeviceCount": lambda d: 7 if catalog.has_mig(d.node.job.gpu) else 0,
     "nvmlDeviceGetMultiGpuBoard": lambda _device: 0,
-    "nvmlDeviceGetNumFans": lambda device: int(catalog.fan(device.node.job.gpu) != "N/A"),
+    "nvmlDeviceGetNumFans": lambda device: int(fan(device.node, device.gauges) is not None),
 }
 TEXTS: dict[str, Callable[[Device], str]] = {
     "nvmlDeviceGetName": lambda device: device.node.job.gpu.name,
     "nvmlDeviceGetUUID": lambda device: of.uuid(device.node, device.gauges),
-    "nvmlDeviceGetSerial": lambda device: of.serial(device.node, device.gauges),
     "nvmlDeviceGetVbiosVersion": lambda device: of.board_of(device.node).vbios,
     "nvmlDeviceGetBoardPartNumber": lambda device: of.board_of(device.node).part,
     "nvmlDeviceGetInforomImageVersion": lambda device: of.board_of(device.node).image,
@@ -176,10 +175,18 @@ def _pcie(device: Device, which: Any, rate: Any) -> int:
 
 
 def _fan(device: Device, speed: Any) -> int:
-    shown = catalog.fan(device.node.job.gpu)
-    if shown == "N/A":
+    turning = fan(device.node, device.gauges)
+    if turning is None:
         return NOT_SUPPORTED
-    into(speed).value = int(shown.rstrip("%"))
+    into(speed).value = turning
+    return SUCCESS
+
+
+def _serial(device: Device, text: Any, *_length: Any) -> int:
+    """A board's serial number; consumer cards have none."""
+    if not of.board_of(device.node).has_serial:
+        return NOT_SUPPORTED
+    into(text).value = of.serial(device.node, device.gauges).encode()
     return SUCCESS
 
 
@@ -319,6 +326,7 @@ OTHERS: dict[str, Answer] = {
     "nvmlDeviceGetMaxClockInfo": _top_clock,
     "nvmlDeviceGetPcieThroughput": _pcie,
     "nvmlDeviceGetFanSpeed": _fan,
+    "nvmlDeviceGetSerial": _serial,
     "nvmlDeviceGetTotalEccErrors": _ecc_errors,
     "nvmlDeviceGetEccMode": _ecc_mode,
     "nvmlDeviceGetMigMode": _mig,

@@ -80,16 +80,9 @@ def _rows(node: Node, asked: Request, chosen: Sequence[Gauges], look: int) -> st
     if look % monitor.HEAD_EVERY == 0:
         head = monitor.dmon_head(columns) if columns else monitor.PMON_HEAD
     rows = monitor.dmon(node, columns, chosen) if columns else monitor.pmon(node, chosen)
-    date, _, time = of.ticks(node).partition(" ")
-    marks = [date.replace("/", "")] * ("D" in asked.stamps)
-    marks += [time[:8]] * ("T" in asked.stamps)
-    if not marks:
+    if not asked.stamps:
         return head + rows
-    gaps = ["#YYYYMMDD"] * ("D" in asked.stamps) + ["HH:MM:SS"] * ("T" in asked.stamps)
-    names = head.splitlines()
-    named = [" ".join([*gaps, line.replace("# ", "  ", 1)]) for line in names]
-    return "".join(line + "\n" for line in (
-        *named, *(" ".join([*marks, row]) for row in rows.splitlines())))  # fmt: skip
+    return monitor.stamped(head, rows, of.ticks(node), asked.stamps)
 
 
 def _chosen(node: Node, ids: Sequence[str]) -> list[Gauges]:

@@ -47,7 +47,7 @@ def _identity(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
     platform = ("chassis_serial_number", "slot_number", "tray_index", "host_id", "peer_type")
     names = ("Chassis Serial Number", "Slot Number", "Tray Index", "Host ID", "Peer Type")
     return (
-        Leaf("Serial Number", "serial", of.serial(node, gauges)),
+        Leaf("Serial Number", "serial", asked(node, gauges, "serial")),
         Leaf("GPU UUID", "uuid", of.uuid(node, gauges)),
         Leaf("GPU PDI", "pdi", "0x" + of.uuid(node, gauges)[4:].replace("-", "")[:16]),
         Leaf("Minor Number", "minor_number", number),

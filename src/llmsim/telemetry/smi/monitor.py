@@ -106,3 +106,23 @@ def pmon(node: Node, chosen: Sequence[Gauges]) -> str:
         shown = "".join(f"{cell:>7}" for cell in cells[:6])
         rows.append(f"{number:5} {pid:>10} {kind:>5}{shown}    {cells[6]:<15}\n")
     return "".join(rows)
+
+
+def stamped(head: str, rows: str, ticks: str, stamps: str) -> str:
+    """The lines of dmon or pmon with -o: D puts a date before each row, T a time, and D is first.
+
+    A public capture of driver 535 has `#Date       Time        gpu     fb`, below it
+    `#YYYYMMDD   HH:MM:SS    Idx     MB`, and rows as ` 20240104   13:54:35      0    239`.
+    """
+    date, _, time = ticks.partition(" ")
+    columns = {
+        "D": (f"{'Date':<11}", f"{'YYYYMMDD':<11}", f"{date.replace('/', ''):<11}"),
+        "T": (f"{'Time':<12}", f"{'HH:MM:SS':<12}", f"{time[:8]:<12}"),
+    }
+    shown = [cells for letter, cells in columns.items() if letter in stamps]
+    name, unit, now = ("".join(each) for each in zip(*shown, strict=True))
+    # Later looks have no head.
+    heads = [
+        f"#{mark}{line[2:]}\n" for mark, line in zip((name, unit), head.splitlines(), strict=False)
+    ]
+    return "".join((*heads, *(f" {now}{row[2:]}\n" for row in rows.splitlines())))

@@ -14,6 +14,7 @@ from llmsim.typed import NamedTuple
 # What a context costs beside the memory of its process, MiB: 1,521 used by a process of 1,512.
 CONTEXT_MIB = 9
 PYTHON = "/usr/bin/python3"
+NOT_AVAILABLE = "[N/A]"
 
 
 class Process(NamedTuple):
@@ -67,9 +68,12 @@ def uuid(node: Node, gauges: Gauges) -> str:
 
 
 def serial(node: Node, gauges: Gauges) -> str:
-    """The serial number of a GPU's board; consumer cards have none."""
+    """The serial number of a GPU's board, or [N/A]: consumer cards have none.
+
+    Public captures of GeForce cards (GTX 780, GTX 1660 Ti) have `Serial Number : N/A`.
+    """
     if not board_of(node).has_serial:
-        return "0"
+        return NOT_AVAILABLE
     return hardware_ids.gpu_serial(node.job, gauges.gpu)
 
 

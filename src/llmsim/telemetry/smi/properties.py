@@ -7,10 +7,9 @@ from llmsim.catalog import gpus as catalog
 from llmsim.errors import NvidiaSmiError
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.smi import node as of
-from llmsim.telemetry.smi.node import Node
+from llmsim.telemetry.smi.node import NOT_AVAILABLE, Node
 from llmsim.typed import NamedTuple
 
-NOT_AVAILABLE = "[N/A]"
 DEPRECATED = "[Requested functionality has been deprecated]"
 
 # NVML's mask of all reasons that a GPU can name, and the bits that are properties of their own.
@@ -100,8 +99,14 @@ def _fabric(joined: str, apart: str = NOT_AVAILABLE) -> Value:
     return lambda node, _gauges: joined if of.board_of(node).links else apart
 
 
-def _fan(node: Node, _gauges: Gauges) -> object:
-    return catalog.fan(node.job.gpu).rstrip("%").replace("N/A", NOT_AVAILABLE)
+def fan(node: Node, gauges: Gauges) -> int | None:
+    """Per cent at which a GPU's own fan turns; None without one."""
+    return catalog.fan(node.job.gpu, gauges.temperature_c, gauges.performance_state)
+
+
+def _fan(node: Node, gauges: Gauges) -> object:
+    turning = fan(node, gauges)
+    return NOT_AVAILABLE if turning is None else turning
 
 
 def _capability(node: Node, _gauges: Gauges) -> object:

@@ -3,8 +3,7 @@
 from llmsim.catalog import gpus as catalog
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.smi import node as of
-from llmsim.telemetry.smi.node import Node
-from llmsim.telemetry.smi.properties import NOT_AVAILABLE
+from llmsim.telemetry.smi.node import NOT_AVAILABLE, Node
 from llmsim.telemetry.smi.tree import DEPRECATED, NONE, Branch, Leaf, Section, asked, pair
 
 

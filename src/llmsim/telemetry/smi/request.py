@@ -139,6 +139,9 @@ def _kind(command: Kind | None, given: dict[str, str]) -> Kind:
 def _monitor(command: Kind, given: dict[str, str]) -> Request:
     """dmon and pmon: -d is their interval, -s their columns."""
     every = _positive(given.get("--delay", "1"), "-d")
+    stamps = given.get("--options", "")
+    if not {*stamps} <= {"D", "T"}:
+        raise NvidiaSmiError(f"Invalid value for option -o: {_printable(stamps)}. {HELP}")
     return Request(
         kind=command,
         ids=_list(given.get("--id", "")),
@@ -146,7 +149,7 @@ def _monitor(command: Kind, given: dict[str, str]) -> Request:
         times=int(_positive(given["--count"], "-c")) if "--count" in given else 0,
         filename=given.get("--filename", ""),
         metrics=given.get("--select", "puc"),
-        stamps=given.get("--options", ""),
+        stamps=stamps,
     )
 
 
