@@ -25,7 +25,8 @@ VARIABLES = (
     ("APPDATA", "on Windows: the config file is `llmsim\\config.toml` in it", f"`{ELSEWHERE}`"),
     ("NO_COLOR", "if it is not empty: no colours", "`--color`"),
     ("FORCE_COLOR", ("if it is neither empty nor `0`: colours in a pipe, too; `1` gives 16, `2` "
-     "gives 256, `3` gives all"), "`--color`, `NO_COLOR`"),
+     "gives 256, `3` gives all. A framework's own fixed colours (torchtitan's) stay as they are"),
+     "`--color`, `NO_COLOR`"),
     ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too",
      "`--color`, `NO_COLOR`"),
     ("TERM", ("`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all "

@@ -32,6 +32,7 @@ IN_A_JOB = ": a job file says it, as {} (--job, docs/jobs.md)."
         ("--seed=7 --speed-factor=max", Options(seed=7, speed_factor=inf)),
         ("-s 2 -i 50", Options(speed_factor=2.0, instant_print_lines=50)),
         ("-smax -i50 -dpytorch", Options("pytorch", speed_factor=inf, instant_print_lines=50)),
+        ("-s=max -i=50", Options(speed_factor=inf, instant_print_lines=50)),
         ("-m buttgpt-420b", Options(model="ButtGPT-420B")),
         ("--gpus 8 --gpus 16", Options(gpus=16)),
         ("--exit-after-time 2h10min --runs 0", Options(exit_after_time=7800.0, runs=0)),
@@ -56,6 +57,20 @@ def test_flags_become_options(line: str, options: Options, played: list[Options]
         ("--seed", "--seed needs a value: give a whole number from 0 to 2^64 - 1."),
         ("-s", "--speed-factor needs a value: give a number above 0, or max."),
         ("--seed --gpus 8", "--seed needs a value: give a whole number from 0 to 2^64 - 1."),
+        (
+            "--start 2026-01-30T12:00:00+02:00",
+            (
+                "--start cannot be '2026-01-30T12:00:00+02:00': logs show local time, so leave the "
+                "time zone out."
+            ),
+        ),
+        (
+            "--start 0001-01-01",
+            (
+                "--start cannot be '0001-01-01': give an ISO date from 1970 to 9000 such as "
+                "2026-01-30T12:00:00."
+            ),
+        ),
         ("--modle x", "there is no option '--modle': did you mean --model?"),
         ("--speed 2", "there is no option '--speed': --speed-factor X does that."),
         ("--loop", "there is no option '--loop': --runs 0 does that."),
@@ -143,8 +158,9 @@ def test_help_tells_every_option_in_80_columns(capfd: Captured, arguments: list[
         assert not option.default or f"[{option.default}]" in words
 
 
-def test_version(capfd: Captured) -> None:
-    assert shown(capfd, "--version") == f"llmsim {__version__}\n"
+@pytest.mark.parametrize("command", [(), ("serve",), ("grade",)])
+def test_version(command: tuple[str, ...], capfd: Captured) -> None:
+    assert shown(capfd, *command, "--version") == f"llmsim {__version__}\n"
 
 
 def test_help_fits_a_screen_and_ends_with_examples_that_are_right(
@@ -178,6 +194,8 @@ def test_help_fits_a_screen_and_ends_with_examples_that_are_right(
         ),
         ("serve --print-config", "--print-config is no option of llmsim serve: leave it out."),
         ("serve --print-manpage", "--print-manpage is no option of llmsim serve: leave it out."),
+        ("--toml", "--toml goes with --print-config: give both."),
+        ("--toml --json --print-config", "--toml does not go with --json: leave one of them out."),
         ("smi --export csv=x.csv", "--export is no option of llmsim smi: leave it out."),
         ("smi --list gpus", "--list is no option of llmsim smi: leave it out."),
         ("smi --install=", "--install needs a value: llmsim smi --help says which."),

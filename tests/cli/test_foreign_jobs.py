@@ -132,7 +132,7 @@ def test_a_torchtitan_file(tmp_path: Path) -> None:
     assert (schedule.warmup, schedule.peak_lr, schedule.final_lr) == (200, 3e-4, 0.0)
     assert (schedule.decay, schedule.log_every) == ("linear", 10)
     assert job.dataset.name == "C4"
-    assert "no effect have metrics.enable_tensorboard, optimizer.name," in remark
+    assert "llmsim ignores metrics.enable_tensorboard, optimizer.name," in remark
 
 
 def test_a_megatron_script(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_megatron_script(tmp_path: Path) -> None:
     assert (schedule.warmup, schedule.decay) == (-(-3906 // 128), "cosine")
     assert (schedule.peak_lr, schedule.final_lr) == (1.5e-4, 1e-5)
     assert (schedule.log_every, schedule.validate_every, schedule.save_every) == (1, 100, 1000)
-    assert remark.endswith("no effect have --mock-data.")
+    assert remark.endswith("llmsim ignores --mock-data.")
 
 
 def test_a_pair_of_hugging_face(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_pair_of_hugging_face(tmp_path: Path) -> None:
     assert (schedule.steps, schedule.warmup, schedule.peak_lr) == (1200, 36, 2e-5)
     assert (schedule.decay, schedule.final_lr, schedule.log_every) == ("cosine", 0.0, 10)
     assert (schedule.save_every, schedule.validate_every) == (400, 200)
-    assert remark.endswith("no effect have rms_norm_eps, output_dir, seed.")
+    assert remark.endswith("llmsim ignores rms_norm_eps, output_dir, seed.")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_has_no_effect_is_told_once_on_standard_error(tmp_path: Path, capfd
     text, remark = capfd.readouterr()
     assert "megatron" in text
     assert remark.splitlines() == [
-        f"llmsim: {path} is read as megatron's; no effect have --mock-data."
+        f"llmsim: {path} is read as megatron's; llmsim ignores --mock-data."
     ]
 
 
@@ -328,10 +328,10 @@ def test_variables_are_what_bash_makes_of_them(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--num-layers 8 $EXTRA", "no effect have $EXTRA."),
-        ("--num-layers 8 --nnodes $SLURM_NNODES", "no effect have --nnodes $SLURM_NNODES."),
+        ("--num-layers 8 $EXTRA", "llmsim ignores $EXTRA."),
+        ("--num-layers 8 --nnodes $SLURM_NNODES", "llmsim ignores --nnodes $SLURM_NNODES."),
         ("--num-layers 8 --nproc-per-node $(nvidia-smi -L | wc -l)",
-         "no effect have --nproc-per-node $(nvidia-smi -L | wc -l)."),
+         "llmsim ignores --nproc-per-node $(nvidia-smi -L | wc -l)."),
     ],
 )  # fmt: skip
 def test_what_only_a_running_shell_knows_is_named(
@@ -345,7 +345,7 @@ def test_an_array_that_no_command_uses_is_named(tmp_path: Path) -> None:
     script = "MOE=(--num-experts 8)\ntorchrun pretrain_gpt.py --num-layers 8\n"
     job, remark = played_from(tmp_path, script)
     assert job.architecture.experts == 1
-    assert remark.endswith("no effect have MOE (no command uses it).")
+    assert remark.endswith("llmsim ignores MOE (no command uses it).")
 
 
 def test_a_size_that_nothing_sets_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_megatron_says_ranks_experts_and_fp8(tmp_path: Path) -> None:
     assert (job.architecture.experts, job.architecture.active_experts) == (8, 2)
     assert job.schedule.first_step == 701
     assert layout.sequence_parallel
-    assert remark.endswith("no effect have --mock-data.")
+    assert remark.endswith("llmsim ignores --mock-data.")
     job, _ = played_from(tmp_path, MEGATRON.replace("    --sequence-parallel\n", ""))
     assert not job.layout.sequence_parallel
     assert played_from(tmp_path, MEGATRON)[0].layout.interleave == 1  # nobody asks for pieces
@@ -96,7 +96,7 @@ def test_hugging_face_says_latent_attention(tmp_path: Path) -> None:
     sharded = ARGUMENTS | {"fsdp": "full_shard", "per_device_train_batch_size": 1}
     job, remark = played_from(tmp_path, json.dumps(DEEPSEEK), json.dumps(sharded), gpus=512)
     assert job.architecture == PUBLISHED_LATENT[0]
-    assert remark.endswith("no effect have output_dir, seed.")
+    assert remark.endswith("llmsim ignores output_dir, seed.")
 
 
 def test_hugging_face_says_qlora(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_hugging_face_says_qlora(tmp_path: Path) -> None:
     assert job.layout.four_bit_base
     assert job.layout.engine.compiled
     assert job.schedule.first_step == 801
-    assert remark.endswith("no effect have rms_norm_eps, output_dir, seed.")
+    assert remark.endswith("llmsim ignores rms_norm_eps, output_dir, seed.")
 
 
 def test_hugging_face_says_parallelism(tmp_path: Path) -> None:

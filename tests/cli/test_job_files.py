@@ -187,6 +187,26 @@ OLDER = "[framework]\ndialect = 'megatron'\nrelease = 'core_v0.8.0'\n"
             "[framework] versions in FILE has torch = 3: give a text such as '2.7.1'.",
         ),
         (
+            "[framework]\nversions = {torch = 'bananas'}\n",
+            "[framework] versions in FILE has torch = 'bananas': give a text such as '2.7.1'.",
+        ),
+        (
+            "[cluster]\ngpus = '64'\n",
+            "[cluster] gpus in FILE cannot be '64': give a whole number from 1 to 131072.",
+        ),
+        (
+            "[schedule]\npeak_lr = 1e-4\nfinal_lr = 1e-3\n",
+            "final_lr = 0.001 is above the peak learning rate 0.0001: give a smaller final_lr.",
+        ),
+        (
+            "[model]\nname = 'OurModel'\n",
+            "[model] name in FILE: model 'OurModel' is not listed and does not end in a size",
+        ),
+        (
+            "[data]\nname = 'OurTexts'\n",
+            "[data] name in FILE: data set 'OurTexts' is not listed",
+        ),
+        (
             "[framework]\nversions = {troch = '3'}\n",
             "[framework] versions in FILE has troch: give any of python, torch, ",
         ),

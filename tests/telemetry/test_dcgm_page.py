@@ -365,7 +365,7 @@ def test_old_and_new_names_of_a_field_are_known() -> None:
         assert name not in names()
 
 
-@pytest.mark.parametrize("text", ["", "1.x", "4", "4.8", "1.0.0", "-o", "4.8.2-x"])
+@pytest.mark.parametrize("text", ["", "1.x", "4", "4.8", "1.0.0", "-o", "4.8.2-x", "9.9.9"])
 def test_a_version_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="cannot be"):
         version_named(text)

@@ -94,8 +94,10 @@ def options_of(given: Sequence[tuple[str, str]]) -> Options:
         raise OptionError(f"{' and '.join(asked)} ask for different things: give one of them.")
     if options.json and not (options.list or options.print_config):
         raise OptionError("--json goes with --list or --print-config: give one of them.")
-    if options.toml and (options.json or not options.print_config):
-        raise OptionError("--toml goes with --print-config, and not with --json.")
+    if options.toml and options.json:
+        raise OptionError("--toml does not go with --json: leave one of them out.")
+    if options.toml and not options.print_config:
+        raise OptionError("--toml goes with --print-config: give both.")
     if asked and not options.print_config:
         return options  # a list must be shown even if the defaults have a mistake
     base = default_options(os.environ)

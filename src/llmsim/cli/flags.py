@@ -18,7 +18,8 @@ def pairs(
     table: Sequence[Option] = OPTIONS,
     instead: Mapping[str, str] = NOTHING,
 ) -> Iterator[tuple[str, str]]:
-    """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`.
+    """The (name, text) pairs of a command line: `--name text`, `--name=text`, `-n text`, `-ntext`,
+    `-n=text`.
 
     `table` has the flags that there are. `instead` has flags of other programs, each with the flag
     that does the same here. Raises OptionError for a flag that is not in the table, for one without
@@ -30,6 +31,7 @@ def pairs(
     for word in words:
         long = word.startswith("--")
         flag, given, text = word.partition("=") if long else (word[:2], word[2:], word[2:])
+        text = text.removeprefix("=") if not long else text  # people type -s=2, too
         if flag in instead:
             raise OptionError(f"there is no option {quoted(flag)}: {instead[flag]} does that.")
         if flag in ("--help", "--version"):

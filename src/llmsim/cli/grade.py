@@ -41,6 +41,11 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:  # noqa: 
     if "-h" in arguments or "--help" in arguments:
         Output().write(usage())
         return ExitStatus.FINISHED
+    if "--version" in arguments:
+        from llmsim import __version__
+
+        Output().write(f"llmsim {__version__}\n")
+        return ExitStatus.FINISHED
     paths, own = parsed_options(arguments)
     _expect_extra()
     from llmsim.grading import judge, reading, report

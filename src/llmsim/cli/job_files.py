@@ -57,4 +57,4 @@ def _remark(read: Configuration, shown: str) -> str:
     if not read.unused:
         return ""
     dialect = read.tables["framework"]["dialect"]
-    return f"{shown} is read as {dialect}'s; no effect have {', '.join(map(cut, read.unused))}."
+    return f"{shown} is read as {dialect}'s; llmsim ignores {', '.join(map(cut, read.unused))}."

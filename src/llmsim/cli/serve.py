@@ -43,6 +43,11 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     if "-h" in arguments or "--help" in arguments:
         Output().write(usage())
         return ExitStatus.FINISHED
+    if "--version" in arguments:
+        from llmsim import __version__
+
+        Output().write(f"llmsim {__version__}\n")
+        return ExitStatus.FINISHED
     options, own, flags = parsed_options(arguments)
     from llmsim.hosts.serve import Serving, serve
 

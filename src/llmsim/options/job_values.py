@@ -18,6 +18,7 @@ Take = Callable[[object], object]
 Kind = tuple[Take, str]  # and what it takes: completes "give ..."
 LARGEST = 10**9
 LONGEST_TEXT = 4096
+_SIZES = ("batch", "tokens")  # options whose values may have a letter: 20B
 VERSIONS = (
     "python", "torch", "platform", "platform_version", "collectives", "collectives_version",
     "driver", "transformers",
@@ -158,15 +159,20 @@ def versions() -> Kind:
         for name, told in value.items():
             if name not in VERSIONS:
                 raise OptionError(f"has {cut(str(name))}: give any of {either(VERSIONS)}.")
-            if not isinstance(told, str):
+            if not isinstance(told, str) or not _is_version(name, told):
                 raise OptionError(f"has {name} = {shown(told)}: give a text such as '2.7.1'.")
         return tuple((name, str(plain(value[name]))) for name in VERSIONS if name in value)
 
     return take, f"a table with any of {either(VERSIONS)}"
 
 
+def _is_version(name: str, told: str) -> bool:
+    """Whether a text is a version: it begins with a digit. Two rows are names, such as CUDA."""
+    return name in ("platform", "collectives") or not told or told[0] in "0123456789"
+
+
 def as_option(name: str) -> Kind:
-    """What the option of this name takes, from a TOML value."""
+    """What the option of this name takes, from a TOML value. A whole number has no quotes."""
     (option,) = (option for option in OPTIONS if option.name == name)
 
     def take(value: object) -> object:
@@ -176,7 +182,11 @@ def as_option(name: str) -> Kind:
             raise ValueError
         if isinstance(value, int) and value.bit_length() > 256:
             raise ValueError
-        return option.parse("yes" if value is True else "no" if value is False else str(value))
+        text = "yes" if value is True else "no" if value is False else str(value)
+        parsed = option.parse(text)
+        if isinstance(value, str) and type(parsed) is int and name not in _SIZES:
+            raise ValueError
+        return parsed
 
     return take, option.expected if option.metavar else "true or false"
 

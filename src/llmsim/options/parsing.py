@@ -111,8 +111,15 @@ def parse_speed(text: str) -> float:
 
 
 def parse_start(text: str) -> datetime:
-    """An ISO date, with a time or without; a zone is dropped, for logs show local time."""
-    start = datetime.fromisoformat(text).replace(tzinfo=None)
+    """An ISO date, with a time or without, of the years 1970 to 9000, without a time zone.
+
+    Raises OptionError for a zone, ValueError for another year and for what is no date.
+    """
+    start = datetime.fromisoformat(text)
+    if start.tzinfo is not None:
+        raise OptionError(
+            f"cannot be {quoted(text)}: logs show local time, so leave the time zone out."
+        )
     if not 1970 <= start.year <= 9000:
         raise ValueError
     return start

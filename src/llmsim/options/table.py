@@ -163,7 +163,7 @@ OPTIONS = (
         "a new seed", "N", names_job=True,
     ),
     Option(
-        "start", parse_start, "an ISO date and time such as 2026-01-30T12:00:00",
+        "start", parse_start, "an ISO date from 1970 to 9000 such as 2026-01-30T12:00:00",
         "ISO date and time of the first line", "now", "TIME", names_job=True,
     ),
     Option(

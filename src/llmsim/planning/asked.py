@@ -21,6 +21,11 @@ def as_asked(candidate: Candidate, schedule: Schedule, ramp: tuple[BatchStage, .
         ramp = ()
     peak = wanted.lr or schedule.peak_lr
     final = float(f"{peak * (schedule.final_lr / schedule.peak_lr):.6g}")
+    if wanted.final_lr is not None and wanted.final_lr > peak:
+        raise PlanError(
+            f"final_lr = {wanted.final_lr:g} is above the peak learning rate {peak:g}: "
+            "give a smaller final_lr."
+        )
     asked = {
         "log_every": wanted.log_every,
         "warmup": wanted.warmup,

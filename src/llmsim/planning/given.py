@@ -16,7 +16,7 @@ from llmsim.typed import Any
 def asked_dataset(wanted: Wanted, kind: str) -> Dataset | None:
     """The data set that is asked for by name or size; None where it is the planner's to choose.
 
-    `kind` is that of a set which does not say its own. Raises CatalogError for a name that is not
+    `kind` is that of a set which does not say its own. Raises PlanError for a name that is not
     listed and has no tokens beside it.
     """
     if wanted.dataset is None and wanted.data_tokens is None:
@@ -43,9 +43,10 @@ def _listed(wanted: Wanted) -> Dataset | None:
         return None
     try:
         return records.dataset_named(wanted.dataset)
-    except CatalogError:
+    except CatalogError as error:
         if wanted.data_tokens is None:
-            raise
+            where = wanted.source or "the job"
+            raise PlanError(f"[data] name in {where}: ", *error.args) from None
         return None
 
 

@@ -128,16 +128,17 @@ def _inner(config: Architecture, width: int) -> int:
 def asked_model(wanted: Wanted) -> Model | None:
     """The model that is asked for by name; None where it is the planner's to choose.
 
-    A name that says no size may stand beside sizes. Raises CatalogError where it stands alone.
+    A name that says no size may stand beside sizes. Raises PlanError where it stands alone.
     """
     sized = wanted.layers is not None and wanted.hidden_size is not None
     if wanted.model is None:
         return Model("Custom", 10**9, 10**9, wanted.experts or 1) if sized else None
     try:
         return records.model_named(wanted.model)
-    except CatalogError:
+    except CatalogError as error:
         if not sized:
-            raise
+            where = wanted.source or "the job"
+            raise PlanError(f"[model] name in {where}: ", *error.args) from None
         return Model(wanted.model, 10**9, 10**9, wanted.experts or 1)
 
 

@@ -67,6 +67,6 @@ def version_named(text: str) -> Version:
         number = tuple(int(part) for part in text.rpartition("-")[2].split("."))
     except ValueError:
         number = ()
-    if len(number) != 3 or number < VERSIONS[1].first:
+    if len(number) != 3 or not VERSIONS[1].first <= number <= _NEXT.first:
         raise OptionError(f"cannot be '{text}': give {EXPECTED}.")
     return [version for version in VERSIONS if version.first <= number][-1]
