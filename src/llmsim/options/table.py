@@ -144,7 +144,7 @@ OPTIONS = (
         names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "print launch lines whole and in order",
+        "tidy", parse_switch, "yes or no", "keep launch lines unmixed and in order",
         "no", "", names_job=True,
     ),
     Option(
