@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.cli.smi import taken_apart
+from llmsim.cli.smi import seen_by, taken_apart
 from llmsim.errors import ExportError, NvidiaSmiError, OptionError
 from llmsim.run.simulation import run_of as timeline_of
 from llmsim.run.timeline import Run, run_ended
@@ -160,6 +160,71 @@ def test_dates_and_times_stand_before_dmons_and_pmons_rows() -> None:
     assert "#" not in asked(node, "dmon -o T", look=1)
 
 
+def test_remapped_rows_retired_pages_and_clocks_have_the_rows_of_captures() -> None:
+    """Public captures have the header with the names as asked, and of an H100's retired pages a
+    row for each cause without an address. An H100's clocks are 1,980 down to 210 MHz.
+    """
+    node = node_of()
+    names = ("gpu_uuid", "remapped_rows.correctable", "remapped_rows.uncorrectable",
+             "remapped_rows.pending", "remapped_rows.failure")  # fmt: skip
+    head, *rows = asked(node, f"--query-remapped-rows={','.join(names)} --format=csv").splitlines()
+    assert head == ", ".join(names)
+    uuids = asked(node, "--query-gpu=uuid --format=csv,noheader").split()
+    assert rows == [f"{uuid}, 0, 0, No, No" for uuid in uuids]
+    line = "--query-retired-pages=gpu_uuid,retired_pages.address,retired_pages.cause --format=csv"
+    assert asked(node, f"{line} -i 1").splitlines() == [
+        "gpu_uuid, retired_pages.address, retired_pages.cause",
+        f"{uuids[1]}, [N/A], Single Bit ECC",
+        f"{uuids[1]}, [N/A], Double Bit ECC",
+    ]
+    line = "--query-supported-clocks=memory,graphics --format=csv -i 0"
+    head, *rows = asked(node, line).splitlines()
+    assert head == "memory [MHz], graphics [MHz]"
+    assert (rows[0], rows[-1]) == ("2619 MHz, 1980 MHz", "2619 MHz, 210 MHz")
+    line = "--query-supported-clocks=mem --format=csv,noheader,nounits -i 0"
+    assert asked(node, line) == "2619\n"
+    for query in ("remapped-rows", "retired-pages", "supported-clocks"):
+        assert f'the switch "--query-{query}":' in asked(node, f"--help-query-{query}")
+
+
+def test_a_remapped_row_is_pending_until_the_reset() -> None:
+    run = timeline_of(
+        job_of(7, gpus=8, gpu=H100, recipe="pretrain", incident=("hbm-ecc@50%:rank=3",))
+    )
+    failure = next(each for each in run.timeline if each.kind == "failure")
+    node = node_at(run, 0, failure.ended - 0.1)
+    line = "remapped_rows.uncorrectable,remapped_rows.pending --format=csv,noheader"
+    assert asked(node, f"--query-remapped-rows={line}") == asked(node, f"--query-gpu={line}")
+    assert "Yes" in asked(node, f"--query-remapped-rows={line} -i 3")
+
+
+def test_peers_reach_each_other_as_in_captures() -> None:
+    """8 H100: OK everywhere; RTX 3060: CNS, with the first line underlined."""
+    rows = asked(node_of(), "topo -p2p r").splitlines()
+    assert rows[0] == "\t\x1b[4m" + "\t".join(f"GPU{each}" for each in range(8)) + "\x1b[0m"
+    assert rows[1] == " GPU0\tX" + "\tOK" * 7
+    assert rows[10:13] == ["Legend:", "", "  X    = Self"]
+    cards = asked(node_of("NVIDIA GeForce RTX 3090", 2), "topo -p2p r").splitlines()
+    assert cards[1:3] == [" GPU0\tX\tCNS", " GPU1\tCNS\tX"]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("--list-excluded-gpus", "--list-excluded-gpus"), ("-B", "-B"), ("-a", "-a"),
+        ("--ecc-config=0", "--ecc-config=0"), ("nvlink -e", "-e"), ("clocks", "clocks"),
+        ("dmon --format csv", "--format"), ("vgpu", "vgpu"),
+    ],
+)  # fmt: skip
+def test_a_flag_of_nvidia_smi_that_is_not_built_has_its_refusal(line: str, word: str) -> None:
+    words = taken_apart(["--seed", "7", *line.split()]).words
+    assert list(words) == line.split()
+    with pytest.raises(NvidiaSmiError, match=f"^ERROR: Option {word} is not recognized"):
+        request_of(words)
+    with pytest.raises(OptionError, match="did you mean --seed"):
+        seen_by(["--sede", "7", "-L"])
+
+
 def test_an_index_chooses_one_geforce_which_has_no_serial_number() -> None:
     """Public captures of GeForce cards have `Serial Number : N/A`, and N/A in XML."""
     node = node_of("NVIDIA GeForce RTX 4090")
@@ -300,6 +365,9 @@ def test_any_property_answers_at_any_moment(at: float, gpu: str) -> None:
         ("-q -d FOO", "FOO", 2),
         ("-l 0", "Invalid value", 2),
         ("dmon -s z", "'z'", 2),
+        ("topo -p2p x", "option -p2p: give r, w, n or a", 2),
+        ("--query-retired-pages=foo --format=csv", 'Field "foo" is not a valid field', 2),
+        ("--query-supported-clocks=gr", '"--format=" switch is missing.', 2),
         ("dmon -o X", "option -o: X", 2),
         ("pmon -o DX", "option -o: DX", 2),
         ("-i", "Missing value", 2),

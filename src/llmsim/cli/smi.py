@@ -11,7 +11,7 @@ from llmsim.hosts.live import Watched, clock_words, watched
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.command import identity
-from llmsim.options.table import OPTIONS
+from llmsim.options.table import OPTIONS, unknown
 from llmsim.telemetry.smi.request import FLAGS
 from llmsim.typed import NamedTuple
 
@@ -20,9 +20,9 @@ USAGE = """usage: llmsim smi [flag of a run ...] [--at WHEN] [--node N] [nvidia-
        llmsim smi [flag of a run ...] [--at WHEN] [--node N] -- COMMAND ...
 
 Answers as nvidia-smi does on a node of the run: the table, -L, -q [-x], --query-gpu,
---query-compute-apps, dmon, pmon, topo -m, nvlink -s, -l N. `llmsim smi -- COMMAND` runs a Python
-program, such as nvitop or gpustat, which sees the GPUs of the run. --install puts an nvidia-smi
-into a folder.
+--query-compute-apps, --query-remapped-rows, dmon, pmon, topo -m, nvlink -s, -l N. `llmsim smi --
+COMMAND` runs a Python program, such as nvitop or gpustat, which sees the GPUs of the run. --install
+puts an nvidia-smi into a folder.
 
   --at WHEN      a moment of the run, as for --from: 40%, step=1200, 1h20m, validation. Without --at
                  the run goes on with the time of day. Without --start it is in its middle now
@@ -104,7 +104,7 @@ def taken_apart(arguments: Sequence[str]) -> Arguments:
         word = arguments[place]
         place += 1
         name, equals, value = word.partition("=")
-        whose = "words" if name in FLAGS or not name.startswith("--") else "flags"
+        whose = "flags" if _is_of_a_run(name) else "words"
         takes = name[2:] in OWN or (whose == "flags" and valued.get(name[2:], False))
         if takes and not equals:
             if place == len(arguments):
@@ -118,6 +118,14 @@ def taken_apart(arguments: Sequence[str]) -> Arguments:
         else:
             parts[whose].append(f"{name}={value}" if takes else word)
     return Arguments(tuple(parts["flags"]), own, tuple(parts["words"]), program)
+
+
+def _is_of_a_run(name: str) -> bool:
+    """Whether a word is a flag of a run or near one; all other words are nvidia-smi's."""
+    if name in FLAGS or not name.startswith("--"):
+        return False
+    known = (*OWN, *(option.name for option in OPTIONS))
+    return name[2:] in known or not unknown(name, "--").endswith(": see --help.")
 
 
 def _refuse(words: Sequence[str], beside: str) -> None:

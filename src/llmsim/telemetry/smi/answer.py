@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llmsim.errors import NvidiaSmiError
 from llmsim.physics.hardware.gauges import Gauges
-from llmsim.telemetry.smi import changes, monitor, query, report, table, topology
+from llmsim.telemetry.smi import changes, lists, monitor, query, report, table, topology
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
 from llmsim.telemetry.smi.properties import PROPERTIES
@@ -17,9 +17,12 @@ nvidia-smi [-L] [-q [-x] [-d DISPLAY,...]] [-i ID,...] [-l SECONDS] [-lms MS] [-
 nvidia-smi --query-gpu=NAME,... --format=csv[,noheader][,nounits]
 nvidia-smi --query-compute-apps=NAME,... --format=csv[,noheader][,nounits]
 nvidia-smi --query-accounted-apps=NAME,... --format=csv[,noheader][,nounits]
+nvidia-smi --query-remapped-rows=NAME,... --format=csv[,noheader][,nounits]
+nvidia-smi --query-retired-pages=NAME,... --format=csv[,noheader][,nounits]
+nvidia-smi --query-supported-clocks=NAME,... --format=csv[,noheader][,nounits]
 nvidia-smi dmon [-i ID] [-d SECONDS] [-c COUNT] [-s pucvmet] [-o DT]
 nvidia-smi pmon [-i ID] [-d SECONDS] [-c COUNT]
-nvidia-smi topo -m
+nvidia-smi topo -m | -p2p r|w|n|a
 nvidia-smi nvlink -s [-i ID,...]
 nvidia-smi --version | --help-query-gpu | --help-query-compute-apps | --help-query-accounted-apps
 nvidia-smi -pm 0|1 | -pl WATTS | -c MODE | -mig 0|1 | -ac, -lgc, -lmc CLOCKS | -rac, -rgc, -rmc | -r
@@ -41,6 +44,9 @@ def answer(node: Node, asked: Request, look: int = 0) -> str:
     if asked.kind == "query-accounted-apps":
         form = asked.format._replace(header=asked.format.header and look == 0)
         return lost + query.query_accounted(asked.names, form)
+    if asked.kind in lists.NAMES:
+        form = asked.format._replace(header=asked.format.header and look == 0)
+        return lost + lists.listed(node, asked.kind, asked.names, form, chosen)
     if asked.kind in ("dmon", "pmon"):
         return _rows(node, asked, chosen, look)
     if asked.kind == "report":
@@ -56,6 +62,8 @@ def answer(node: Node, asked: Request, look: int = 0) -> str:
 def _about(node: Node, asked: Request, chosen: Sequence[Gauges]) -> str:
     if asked.kind == "topo":
         return topology.topology(node)
+    if asked.kind == "topo-p2p":
+        return topology.peers(node, asked.metrics)
     if asked.kind == "nvlink":
         return table.nvlink(node, chosen)
     if asked.kind == "version":
@@ -69,8 +77,9 @@ def _about(node: Node, asked: Request, chosen: Sequence[Gauges]) -> str:
         names = [(name,) for name in query.APP_PROPERTIES]
     if asked.kind == "help-query-accounted-apps":
         names = [(name,) for name in query.ACCOUNTED_PROPERTIES]
-    shown = ("".join(["\n", " or ".join(f'"{name}"' for name in each), "\n"]) for each in names)
     switch = asked.kind.removeprefix("help-")
+    names = [(name,) for name in lists.NAMES[switch]] if switch in lists.NAMES else names
+    shown = ("".join(["\n", " or ".join(f'"{name}"' for name in each), "\n"]) for each in names)
     return f'List of valid properties to query for the switch "--{switch}":\n' + "".join(shown)
 
 

@@ -126,6 +126,13 @@ def processes(node: Node) -> list[Process]:
     ]
 
 
+def supported_clocks(node: Node) -> range:
+    """The clocks of multiprocessors that can be asked for, MHz: from the highest down to 210, in
+    steps of 15.
+    """
+    return range(node.job.gpu.clock_mhz, 209, -15)
+
+
 def ticks(node: Node) -> str:
     """The time of a moment as queries write it: 2026/07/14 08:12:38.696."""
     return f"{stamp(node.job.start, node.at):%Y/%m/%d %H:%M:%S.%f}"[:-3]

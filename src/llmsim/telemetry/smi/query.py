@@ -43,39 +43,41 @@ ACCOUNTED_PROPERTIES = {
 def query_gpu(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
     """The chosen GPUs of a node, a row each, with these properties."""
     asked = [property_named(name) for name in names]
-    rows = [_row([each.value(node, gauges) for each in asked], [each.unit for each in asked], form)
+    rows = [row([each.value(node, gauges) for each in asked], [each.unit for each in asked], form)
             for gauges in chosen]  # fmt: skip
-    return _head([each.name for each in asked], [each.unit for each in asked], form) + "".join(rows)
+    return head([each.name for each in asked], [each.unit for each in asked], form) + "".join(rows)
 
 
 def query_apps(node: Node, names: Sequence[str], form: Format, chosen: Sequence[Gauges]) -> str:
     """The processes on the chosen GPUs of a node, a row each, with these properties."""
-    _check(names, APP_PROPERTIES)
+    check(names, APP_PROPERTIES)
     asked = [APP_PROPERTIES[name] for name in names]
     units = [unit for _, _, unit in asked]
     by_number = {of.local(node, gauges): gauges for gauges in chosen}
     rows = [
-        _row([value(node, by_number[each.gpu], each) for _, value, _ in asked], units, form)
+        row([value(node, by_number[each.gpu], each) for _, value, _ in asked], units, form)
         for each in of.processes(node)
         if each.gpu in by_number
     ]
-    return _head([name for name, _, _ in asked], units, form) + "".join(rows)
+    return head([name for name, _, _ in asked], units, form) + "".join(rows)
 
 
 def query_accounted(names: Sequence[str], form: Format) -> str:
     """The header alone: accounting mode is disabled, as it is until root enables it."""
-    _check(names, ACCOUNTED_PROPERTIES)
+    check(names, ACCOUNTED_PROPERTIES)
     asked = [ACCOUNTED_PROPERTIES[name] for name in names]
-    return _head([name for name, _ in asked], [unit for _, unit in asked], form)
+    return head([name for name, _ in asked], [unit for _, unit in asked], form)
 
 
-def _check(names: Sequence[str], known: Container[str]) -> None:
+def check(names: Sequence[str], known: Container[str]) -> None:
+    """Raises NvidiaSmiError for a name that is not known, in nvidia-smi's own words."""
     for name in names:
         if name not in known:
             raise NvidiaSmiError(f'Field "{name}" is not a valid field to query.')
 
 
-def _head(names: Sequence[str], units: Sequence[str], form: Format) -> str:
+def head(names: Sequence[str], units: Sequence[str], form: Format) -> str:
+    """The first line, or nothing where no header is asked for."""
     if not form.header:
         return ""
     shown = (f"{name} [{unit}]" if unit and form.units else name
@@ -83,7 +85,8 @@ def _head(names: Sequence[str], units: Sequence[str], form: Format) -> str:
     return ", ".join(shown) + "\n"
 
 
-def _row(values: Sequence[object], units: Sequence[str], form: Format) -> str:
+def row(values: Sequence[object], units: Sequence[str], form: Format) -> str:
+    """A line of values, each with its unit where units are asked for."""
     cells = (
         f"{value} {unit}" if unit and form.units and not str(value).startswith("[") else str(value)
         for value, unit in zip(values, units, strict=True)

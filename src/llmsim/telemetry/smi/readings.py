@@ -258,8 +258,8 @@ def _fabric(node: Node, gauges: Gauges) -> Section:
 
 
 def _supported(node: Node, gauges: Gauges) -> Section:
-    """The clocks that can be asked for: from the highest down to 210 MHz, in steps of 15."""
-    clocks = range(node.job.gpu.clock_mhz, 209, -15)
+    """The clocks that can be asked for."""
+    clocks = of.supported_clocks(node)
     return Section("", "supported_clocks", (
         Section("", "supported_mem_clock", (
             Leaf("", "value", f"{gauges.memory_clock_mhz} MHz"),

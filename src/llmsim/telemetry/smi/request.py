@@ -11,8 +11,10 @@ from llmsim.typed import Literal, NamedTuple
 
 Kind = Literal[
     "table", "list", "report", "query-gpu", "query-compute-apps", "query-accounted-apps", "dmon",
-    "pmon", "topo", "nvlink", "version", "help", "help-query-gpu", "help-query-compute-apps",
-    "help-query-accounted-apps", "change",
+    "pmon", "topo", "topo-p2p", "nvlink", "version", "help", "help-query-gpu",
+    "help-query-compute-apps", "help-query-accounted-apps", "change", "query-remapped-rows",
+    "query-retired-pages", "query-supported-clocks", "help-query-remapped-rows",
+    "help-query-retired-pages", "help-query-supported-clocks",
 ]  # fmt: skip
 
 HELP = "Please run 'nvidia-smi -h' for help."
@@ -25,7 +27,14 @@ class _Flags(NamedTuple):
     switches: dict[str, str]
 
 
-_QUERIES: tuple[Kind, ...] = ("query-gpu", "query-compute-apps", "query-accounted-apps")
+_QUERIES: tuple[Kind, ...] = (
+    "query-gpu", "query-compute-apps", "query-accounted-apps", "query-remapped-rows",
+    "query-retired-pages", "query-supported-clocks",
+)  # fmt: skip
+_HELPS: tuple[Kind, ...] = (
+    "help-query-gpu", "help-query-compute-apps", "help-query-accounted-apps",
+    "help-query-remapped-rows", "help-query-retired-pages", "help-query-supported-clocks",
+)  # fmt: skip
 # What nvidia-smi takes without a command. changes.py has the flags that change a GPU.
 _PLAIN = _Flags(
     {
@@ -35,7 +44,7 @@ _PLAIN = _Flags(
     },
     {
         "-L": "--list-gpus", "-q": "--query", "-x": "--xml-format", "-h": "--help",
-        **{f"--help-{name}": f"--help-{name}" for name in _QUERIES}, "--version": "--version",
+        **{f"--{name}": f"--{name}" for name in _HELPS}, "--version": "--version",
         **changes.SWITCHES,
     },
 )  # fmt: skip
@@ -50,10 +59,17 @@ _MONITOR = _Flags(
 _OF_COMMANDS: dict[Kind, _Flags] = {
     "dmon": _MONITOR,
     "pmon": _MONITOR,
-    "topo": _Flags({"-i": "--id"}, {"-m": "--matrix", "-h": "--help"}),
+    "topo": _Flags({"-i": "--id", "-p2p": "--p2pstatus"}, {"-m": "--matrix", "-h": "--help"}),
     "nvlink": _Flags({"-i": "--id"}, {"-s": "--status", "-h": "--help"}),
 }
-FLAGS = frozenset(
+# Other long flags of nvidia-smi's man page. Here nvidia-smi refuses them, and not the run.
+_REFUSED = (
+    "--list-excluded-gpus", "--unit", "--debug", "--dtd", "--ecc-config", "--reset-ecc-errors",
+    "--driver-model", "--force-driver-model", "--gom", "--accounting-mode",
+    "--clear-accounted-apps", "--auto-boost-default", "--auto-boost-permission", "--cuda-clocks",
+    "--gpu-target-temp", "--lock-memory-clocks-deferred", "--reset-memory-clocks-deferred",
+)  # fmt: skip
+FLAGS = frozenset(_REFUSED) | frozenset(
     name
     for known in (_PLAIN, *_OF_COMMANDS.values())
     for table in known
@@ -76,7 +92,7 @@ class Request(NamedTuple):
     filename: str = ""
     xml: bool = False
     displays: tuple[str, ...] = ()
-    metrics: str = "puc"
+    metrics: str = "puc"  # of dmon; of topo -p2p the letter
     stamps: str = ""  # dmon -o: D a date, T a time before each row
     change: Change = _NONE
 
@@ -95,6 +111,7 @@ def request_of(words: Sequence[str]) -> Request:
         filename=given.get("--filename", ""),
         xml="--xml-format" in given,
         displays=_displays(given.get("--display", "")),
+        metrics=given.get("--p2pstatus", "puc"),
         change=next((Change(*each) for each in given.items() if each[0] in changes.FLAGS), _NONE),
     )
     if asked.kind in _QUERIES:
@@ -124,13 +141,13 @@ def _flags(words: Iterable[str], known: _Flags) -> Iterator[tuple[str, str]]:
 
 def _kind(command: Kind | None, given: dict[str, str]) -> Kind:
     if command:
+        command = "topo-p2p" if "--p2pstatus" in given else command
         return "help" if "--help" in given else command
     if not changes.FLAGS.isdisjoint(given):
         return "change"
     asked: tuple[tuple[str, Kind], ...] = (
-        ("--help", "help"), ("--version", "version"), ("--help-query-gpu", "help-query-gpu"),
-        ("--help-query-compute-apps", "help-query-compute-apps"),
-        ("--help-query-accounted-apps", "help-query-accounted-apps"), ("--list-gpus", "list"),
+        ("--help", "help"), ("--version", "version"),
+        *((f"--{name}", name) for name in _HELPS), ("--list-gpus", "list"),
         *((f"--{name}", name) for name in _QUERIES), ("--query", "report"),
     )  # fmt: skip
     return next((kind for flag, kind in asked if flag in given), "table")

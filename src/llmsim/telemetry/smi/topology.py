@@ -1,9 +1,11 @@
-"""topo -m: how the GPUs and network cards of a node reach each other.
+"""topo -m and -p2p: how the GPUs and network cards of a node reach each other.
 
 A node has two sockets; each half of its GPUs and network cards is on one of them, and a GPU
 shares a PCIe switch with the card of its number.
 """
 
+from llmsim.catalog import gpus
+from llmsim.errors import NvidiaSmiError
 from llmsim.job.records import gpus_per_node
 from llmsim.run import cluster
 from llmsim.telemetry.smi import node as of
@@ -25,6 +27,18 @@ a NUMA node
   PIX  = Connection traversing at most a single PCIe bridge
   NV#  = Connection traversing a bonded set of # NVLinks
 """
+_PEER_LEGEND = """
+Legend:
+
+  X    = Self
+  OK   = Status Ok
+  CNS  = Chipset not supported
+  GNS  = GPU not supported
+  TNS  = Topology not supported
+  NS   = Not supported
+  U    = Unknown
+"""
+_SEE = "Please run 'nvidia-smi -h' for help."
 
 
 def topology(node: Node) -> str:
@@ -48,6 +62,26 @@ def topology(node: Node) -> str:
         text += "\nNIC Legend:\n\n"
         text += "".join(f"  NIC{number}: {card}\n" for number, card in enumerate(cards)) + "\n"
     return text
+
+
+def peers(node: Node, what: str) -> str:
+    """topo -p2p: whether two GPUs read (r) or write (w) each other's memory, over NVLink (n), with
+    atomics (a).
+
+    Public captures: 8 H100 have OK everywhere; 2 L4 and 4 RTX 3060 have CNS. Raises NvidiaSmiError
+    for another letter.
+    """
+    if what not in ("r", "w", "n", "a"):
+        raise NvidiaSmiError(f"Invalid value for option -p2p: give r, w, n or a. {_SEE}")
+    linked, direct = bool(of.board_of(node).links), gpus.has_peers(node.job.gpu)
+    status = "OK" if linked else "NS" if what in ("n", "a") else "OK" if direct else "CNS"
+    size = gpus_per_node(node.job)
+    names = [f"GPU{number}" for number in range(size)]
+    lines = ["\t" + _UNDERLINED + "\t".join(names) + _PLAIN]
+    for number, name in enumerate(names):
+        cells = ("X" if number == other else status for other in range(size))
+        lines.append("\t".join([f" {name}", *cells]))
+    return "\n".join(lines) + "\n" + _PEER_LEGEND
 
 
 def _socket(number: int, size: int) -> int:
