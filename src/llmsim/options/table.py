@@ -159,7 +159,7 @@ OPTIONS = (
     ),
     Option(
         "seed", whole_number(0, LARGEST_SEED), "a whole number from 0 to 2^64 - 1",
-        "--seed and --start decide the run",
+        "decides all that you leave open",
         "a new seed", "N", names_job=True,
     ),
     Option(
