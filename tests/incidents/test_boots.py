@@ -87,6 +87,9 @@ def test_a_kernels_clock_starts_again_with_a_boot_and_with_nothing_else(kind: st
         assert abs(float(values["node_time_seconds"]) - start - at) < 1e-3
         since = float(values["node_boot_time_seconds"]) - start
         assert abs(since - own[-1 if at else 0]) < 2.5
+        counted = re.findall(r'^node_cpu_seconds_total\{cpu="0"\S* (\S+)$', page, re.MULTILINE)
+        up = float(values["node_time_seconds"]) - float(values["node_boot_time_seconds"])
+        assert abs(sum(map(float, counted)) - up) < 1.5  # a processor counts since the boot
 
 
 def test_a_host_without_spares_boots_again_after_its_gpu_was_lost() -> None:

@@ -336,11 +336,6 @@ def fan(gpu: Gpu, celsius: int, state: int) -> int | None:
     return min(100, round(_FAN_LOWEST + _FAN_SLOPE * max(0, celsius - rises)))
 
 
-def has_peers(gpu: Gpu) -> bool:
-    """Whether two cards of a host read each other's memory: GeForce cards do not."""
-    return gpu.form != "geforce"
-
-
 def idle_state(gpu: Gpu) -> str:
     """The performance state when nothing runs: cards with GDDR go down to P8, HBM does not."""
     return "P0" if has_hbm(gpu) else "P8"

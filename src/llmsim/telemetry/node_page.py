@@ -14,7 +14,7 @@ from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
-from llmsim.telemetry.samples import host_of, tick_of
+from llmsim.telemetry.samples import counted_at, host_of, tick_of
 
 PORT = 9100
 _GIB = 2**30
@@ -63,10 +63,11 @@ def families(
     seen = host_of(run, tick, node)
     if seen is None:
         return []
-    cores = CORES if only is None or "node_cpu_seconds_total" in only else 0
     job = owner(run, at)
     shown = clock or partial(unix, job)
-    machine = _machine(job, node, seen, cores)
+    machine = _machine(job, node, seen)
+    if only is None or "node_cpu_seconds_total" in only:
+        machine.insert(1, _processors(run, job, node, seen))
     found = [*machine, *_clocks(job, node, at, shown), *_cards(run.job, seen)]
     return [family for family in found if only is None or family.name in only]
 
@@ -85,14 +86,38 @@ def _clocks(job: Job, node: int, at: float, clock: Clock) -> list[Family]:
     ]  # fmt: skip
 
 
-def _machine(job: Job, node: int, seen: Host, cores: int) -> list[Family]:
-    uptime = hardware_ids.boot_seconds(job, node)
+_MODES = ("idle", "iowait", "system", "user")
+
+
+def _processors(run: Run, job: Job, node: int, seen: Host) -> Family:
+    """The seconds of each processor since the node's boot; before the run's command it was idle."""
+    seconds = [getattr(seen, f"cpu_{mode}_seconds") for mode in _MODES]
+    booted = next((when for each, when in job.boots if each == node), None)
+    if booted is None:
+        seconds[0] += CORES * hardware_ids.boot_seconds(job, node)
+    else:
+        before = counted_at(run, booted, node)
+        seconds = [
+            now - getattr(before, f"cpu_{mode}_seconds")
+            for mode, now in zip(_MODES, seconds, strict=True)
+        ]
+    shown = [(mode, round(each / CORES, 2)) for mode, each in zip(_MODES, seconds, strict=True)]
+    return Family(
+        "node_cpu_seconds_total",
+        "counter",
+        "Seconds the CPUs spent in each mode.",
+        tuple(
+            ((("cpu", str(core)), ("mode", mode)), each)
+            for core in range(CORES)
+            for mode, each in shown
+        ),
+    )
+
+
+def _machine(job: Job, node: int, seen: Host) -> list[Family]:
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
     used += seen.memory_leak_share * (total - used)
-    idle = seen.cpu_idle_seconds + CORES * uptime
-    modes = (("idle", idle), ("iowait", seen.cpu_iowait_seconds),
-             ("system", seen.cpu_system_seconds), ("user", seen.cpu_user_seconds))  # fmt: skip
     uname = (
         ("domainname", "(none)"), ("machine", "x86_64"),
         ("nodename", cluster.hostname(job, node)), ("release", _KERNEL), ("sysname", "Linux"),
@@ -105,12 +130,6 @@ def _machine(job: Job, node: int, seen: Host, cores: int) -> list[Family]:
         Family("node_uname_info", "gauge",
                "Labeled system information as provided by the uname system call.",
                ((uname, 1),)),
-        Family("node_cpu_seconds_total", "counter",
-               "Seconds the CPUs spent in each mode.",
-               tuple(
-                   ((("cpu", str(core)), ("mode", mode)), round(seconds / CORES, 2))
-                   for core in range(cores) for mode, seconds in modes
-               )),
         Family("node_load1", "gauge", "1m load average.", (((), seen.load1),)),
         Family("node_load5", "gauge", "5m load average.", (((), seen.load1),)),
         Family("node_load15", "gauge", "15m load average.", (((), seen.load1),)),

@@ -265,6 +265,12 @@ def host_of(run: Run, tick: Tick, node: int) -> Host | None:
     return host(run.job, node, tick.done[0].activity, tick.past, trouble)
 
 
+def counted_at(run: Run, at: float, node: int) -> Host:
+    """A node's counters at a moment, whether anybody can read them or not."""
+    done = tuple(loads(run, at))
+    return host(run.job, node, done[0].activity, spent(done, at))
+
+
 Span = tuple[int, int, Job]  # the first sample, the one behind the last, and the job
 
 

@@ -73,7 +73,7 @@ def peers(node: Node, what: str) -> str:
     """
     if what not in ("r", "w", "n", "a"):
         raise NvidiaSmiError(f"Invalid value for option -p2p: give r, w, n or a. {_SEE}")
-    linked, direct = bool(of.board_of(node).links), gpus.has_peers(node.job.gpu)
+    linked, direct = bool(of.board_of(node).links), gpus.fabric(node.job.gpu) != "host memory"
     status = "OK" if linked else "NS" if what in ("n", "a") else "OK" if direct else "CNS"
     size = gpus_per_node(node.job)
     names = [f"GPU{number}" for number in range(size)]
