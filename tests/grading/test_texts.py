@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,9 @@ from llmsim.grading.scenarios import SCRAPE, gone, kinds
 from llmsim.run.incident_kinds import NAMES
 from llmsim.telemetry.dcgm_versions import version_named
 from llmsim.telemetry.promtest import encoded, ended_at_once
+
+
+KEEPS = partial(known.is_meaningful, version=version_named("4.8.2"))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +63,22 @@ def test_a_dashboard_that_is_none_gets_one_sentence(text: str, sentence: str) ->
 
 def test_matchers_that_a_site_sets_are_left_out() -> None:
     text = 'sum(x{job="a",err_code=~"4|8"}) by (gpu) / on() y{namespace!="b"} > 1'
-    assert loosened(text, known.is_meaningful) == 'sum(x{err_code=~"4|8"}) by (gpu) / on() y{} > 1'
+    assert loosened(text, KEEPS) == 'sum(x{err_code=~"4|8"}) by (gpu) / on() y{} > 1'
     quoted = 'label_replace(x{a="}"}, "b", "{$1}", "c", "(.*)")'
-    assert loosened(quoted, known.is_meaningful) == ('label_replace(x{}, "b", "{$1}", "c", "(.*)")')
+    assert loosened(quoted, KEEPS) == ('label_replace(x{}, "b", "{$1}", "c", "(.*)")')
+
+
+def test_a_matcher_on_a_label_that_no_series_has_stays() -> None:
+    """dcgm-exporter 4.8.2 writes Hostname (pkg/.../expcollector.go); a site adds cluster."""
+    text = 'DCGM_FI_DEV_GPU_TEMP{hostname="x",cluster="y"} > 80 or a{hostname="x"} > 1'
+    assert loosened(text, KEEPS) == 'DCGM_FI_DEV_GPU_TEMP{hostname="x"} > 80 or a{} > 1'
+
+
+def test_a_wrong_time_to_wait_names_the_file_and_the_alert() -> None:
+    text = "groups:\n- rules:\n  - {alert: Down, expr: up == 0, for: 5x}\n"
+    with pytest.raises(GradeError) as caught:
+        items(text, "b.yml")
+    assert str(caught.value) == "b.yml: the alert Down has `for: 5x`: give a time such as 5m."
 
 
 def test_a_dashboards_panels_rows_and_variables_are_read() -> None:
@@ -181,7 +198,7 @@ def test_the_table_has_files_findings_and_incidents() -> None:
 
 
 def test_an_alert_that_waits_for_more_than_comes_is_named() -> None:
-    """An H100 slows itself at 87 to 89 C and is off at 92; trained on, it has 60 to 70."""
+    """An H100 slows itself at 87 to 89 C; trained on, it has 60 to 70."""
     hot, calm = Threshold("DCGM_FI_DEV_GPU_TEMP", 90.0), {"DCGM_FI_DEV_GPU_TEMP": 69.0}
     near = miss("Hot", hot, calm, {"DCGM_FI_DEV_GPU_TEMP": 89.0})
     assert near == Miss("Hot", 90.0, 89.0)
@@ -189,10 +206,31 @@ def test_an_alert_that_waits_for_more_than_comes_is_named() -> None:
     assert miss("Hot", hot, calm, {}) is None
     thermal = Noticed("thermal", (), "up == 0 (somebody)", (near,))
     text = table(VERDICT._replace(incidents=(thermal,)), 120)
-    said = "no alert; Hot waits for 90, and 89 is the most that comes; this rule would: up == 0"
+    said = "no alert; Hot waits for more than 90, and 89 is the most that comes; this rule would: "
     assert said in text
     told = json.loads(as_json(VERDICT._replace(incidents=(thermal,)), tried=True))
-    assert told["incidents"][0]["missed_by"] == [{"alert": "Hot", "limit": 90.0, "peak": 89.0}]
+    assert told["incidents"][0]["missed_by"] == [
+        {"alert": "Hot", "limit": 90.0, "peak": 89.0, "sign": ">"}
+    ]  # fmt: skip
+
+
+def test_an_incident_that_does_not_raise_a_metric_misses_no_threshold_of_it() -> None:
+    """A counter that is 0 on a healthy run and 0 in an incident says nothing of `> 0`."""
+    name = "DCGM_FI_DEV_THERMAL_VIOLATION"
+    assert miss("T", Threshold(name, 0.0), {name: 0.0}, {name: 0.0}) is None
+    hot = miss("T", Threshold(name, 9.0, ">="), {name: 0.0}, {name: 8.0})
+    assert hot == Miss("T", 9.0, 8.0, ">=")
+    missed = Noticed("thermal", (), "", (hot,))
+    text = table(VERDICT._replace(incidents=(missed,)), 120)
+    assert "no alert; T waits for 9, and 8 is the most that comes\n" in text
+
+
+def test_alerts_that_fire_always_are_listed() -> None:
+    """Prometheus Operator's Watchdog is `vector(1)`: it fires always, so that silence is noticed."""
+    verdict = VERDICT._replace(always=("Watchdog",))
+    text = table(verdict, 80)
+    assert "fires always (a watchdog?), for no metric is asked for: Watchdog\n" in text
+    assert json.loads(as_json(verdict, tried=True))["fires_always"] == ["Watchdog"]
 
 
 def test_series_have_the_peaks_of_the_metrics_that_alerts_compare() -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from llmsim.grading import scenarios, trials
 from llmsim.grading.expressions import parsed, selectors
 from llmsim.grading.findings import Site, static
-from llmsim.grading.judge import Verdict, judge
+from llmsim.grading.judge import Verdict, advice, judge
 from llmsim.grading.known import is_meaningful
 from llmsim.grading.public_rules import OURS, RULES
 from llmsim.grading.reading import Item, filled, items, loosened
@@ -75,7 +75,7 @@ def test_nothing_is_said_of_sound_files() -> None:
 
 
 def test_a_threshold_that_no_gpu_reaches_is_named() -> None:
-    """`nvidia-smi -q -d TEMPERATURE` of H100s: 87 C at most in use, slowed at 89, off at 92."""
+    """`nvidia-smi -q -d TEMPERATURE` of H100s: 87 C at most in use, slowed at 89."""
     late = Item("late.yml", "alert", "Late", "DCGM_FI_DEV_GPU_TEMP > 90", 60.0)
     verdict = judge([late], site(), promtool.tested)
     (thermal,) = [each for each in verdict.incidents if each.kind == "thermal"]
@@ -83,6 +83,31 @@ def test_a_threshold_that_no_gpu_reaches_is_named() -> None:
     assert (missed.alert, missed.limit) == ("Late", 90.0)
     assert 87.0 <= missed.peak <= 90.0
     assert not any(each.missed for each in verdict.incidents if each.kind != "thermal")
+
+
+def test_an_alert_on_a_label_that_no_series_has_notices_nothing() -> None:
+    wrong = Item("w.yml", "alert", "HL", 'DCGM_FI_DEV_GPU_TEMP{hostname="x"} > 80', 60.0)
+    right = wrong._replace(name="HR", expression='DCGM_FI_DEV_GPU_TEMP{Hostname="x"} > 80')
+    verdict = judge([wrong, right], site(), promtool.tested)
+    assert [(each.item.name, each.code) for each in verdict.findings] == [("HL", "no-such-label")]
+    (thermal,) = [each for each in verdict.incidents if each.kind == "thermal"]
+    assert [name for name, _ in thermal.alerts] == ["HR"]
+
+
+def test_a_watchdog_is_no_finding_and_is_listed() -> None:
+    """The Watchdog of Prometheus Operator's kube-prometheus is `vector(1)`."""
+    rows = {"W": "vector(1)", "One": "1", "Noon": "hour() == 12", "Gone": "absent(up)"}
+    made = [Item("w.yml", "alert", name, text) for name, text in rows.items()]
+    verdict = judge(made, site())
+    assert verdict.findings == ()
+    assert verdict.always == ("W", "One")
+
+
+def test_advice_says_which_list_of_fields_it_needs() -> None:
+    """default-counters.csv of dcgm-exporter has DCGM_EXP_XID_ERRORS_COUNT as a comment."""
+    assert advice("gsp", site()).endswith("(after NVIDIA/dcgm-exporter#239) (with --counters full)")
+    assert "DCGM_EXP" not in advice("gsp", site(which="default"))
+    assert "--counters" not in advice("hbm-ecc", site())
 
 
 # --- public rules --------------------------------------------------------------------------------
@@ -173,9 +198,10 @@ def test_expressions_of_public_dashboards_return_data() -> None:
         Item(source, "panel", expression[:40], filled(expression)) for source, expression in PANELS
     ]
     healthy = scenarios.healthy()
+    keeps = partial(is_meaningful, version=site().version)
     names = frozenset(each.name for item in made for each in selectors(parsed(item.expression)))
     asked = tuple(
-        trials.Question(f"panel {number}", f"count({loosened(item.expression, is_meaningful)})",
+        trials.Question(f"panel {number}", f"count({loosened(item.expression, keeps)})",
                         healthy.ended // 2 // SCRAPE * SCRAPE)
         for number, item in enumerate(made)
     )  # fmt: skip

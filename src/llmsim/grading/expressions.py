@@ -282,6 +282,17 @@ def outcome(node: Node) -> Outcome:
     return "never" if sign == "and" and contradiction(node) else "maybe"
 
 
+def is_constant(node: Node) -> bool:
+    """Whether an expression asks for no metric and filters nothing, as vector(1): it has a sample
+    at every moment.
+    """
+    if kind(node) in ("VectorSelector", "MatrixSelector"):
+        return False
+    if kind(node) == "BinaryExpr" and operator(node) in (*COMPARING, "and", "unless"):
+        return False
+    return all(map(is_constant, children(node)))
+
+
 _LEAVES = ("NumberLiteral", "StringLiteral", "VectorSelector", "MatrixSelector")
 
 

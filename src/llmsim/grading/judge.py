@@ -9,15 +9,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from llmsim.errors import GradeError
 from llmsim.grading import known, margins, public_rules, scenarios, trials
-from llmsim.grading.expressions import joined, parsed, selectors
+from llmsim.grading.expressions import is_constant, joined, parsed, selectors
 from llmsim.grading.findings import Finding, Site, static
 from llmsim.grading.reading import Item, loosened
 from llmsim.grading.scenarios import Scenario
 from llmsim.telemetry import dcgm
-from llmsim.telemetry.dcgm_counters import OWN, names
+from llmsim.telemetry.dcgm_counters import OWN, counters, names
 from llmsim.typed import NamedTuple
 
 Tester = Callable[[Mapping[str, str]], str]
@@ -29,7 +30,7 @@ class Noticed(NamedTuple):
 
     kind: str
     alerts: tuple[tuple[str, float], ...]  # name, seconds after the fault; the earliest first
-    advice: str = ""  # a public rule that would have noticed it, where nobody did
+    advice: str = ""  # a public rule that would have noticed it, where nobody did; its source
     missed: tuple[margins.Miss, ...] = ()  # alerts that came near it, where nobody did
 
 
@@ -40,6 +41,7 @@ class Verdict(NamedTuple):
     findings: tuple[Finding, ...]
     incidents: tuple[Noticed, ...] = ()
     unjudged: tuple[str, ...] = ()  # alerts that ask for what is not simulated
+    always: tuple[str, ...] = ()  # alerts that ask for no metric: they are meant to fire always
 
 
 def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Verdict:
@@ -48,11 +50,17 @@ def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Ve
     recorded = frozenset(item.name for item in whole if item.kind == "record")
     site = site._replace(recorded=recorded)
     found = [finding for item in whole for finding in static(item, site)]
+    always = tuple(
+        item.name for item in whole
+        if item.kind == "alert" and item not in {each.item for each in found}
+        and is_constant(parsed(item.expression))
+    )  # fmt: skip
     if tester is None:
-        return Verdict(whole, tuple(found))
+        return Verdict(whole, tuple(found), always=always)
     broken = {finding.item for finding in found if finding.code in _SETTLED}
+    keeps = partial(known.is_meaningful, version=site.version)
     usable = [
-        (number, item._replace(expression=loosened(item.expression, known.is_meaningful)))
+        (number, item._replace(expression=loosened(item.expression, keeps)))
         for number, item in enumerate(whole)
         if item not in broken
     ]
@@ -64,7 +72,7 @@ def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Ve
     tried = [(number, item) for number, item in usable
              if item.kind == "record" or _is_simulated(item, recorded)]  # fmt: skip
     if not any(item.kind != "record" for _, item in tried):
-        return Verdict(whole, tuple(found), unjudged=unjudged)
+        return Verdict(whole, tuple(found), unjudged=unjudged, always=always)
     said, healthy = _try(tried, wanted, site, tester)
     found += [
         Finding(whole[number], "fails", f"it cannot be evaluated: {_plain(said.broken[name])}.")
@@ -72,8 +80,9 @@ def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Ve
     ]  # fmt: skip
     found += _on_health(tried, whole, said, healthy)
     found += _apart(tried, whole, said)
-    found += _empty(tried, whole, said, healthy)
-    return Verdict(whole, tuple(found), _coverage(tried, said, whole), unjudged)
+    mislabelled = {finding.item for finding in found if finding.code == "no-such-label"}
+    found += [each for each in _empty(tried, whole, said, healthy) if each.item not in mislabelled]
+    return Verdict(whole, tuple(found), _coverage(tried, said, whole, site), unjudged, always)
 
 
 # Findings after which nothing more is learnt from a run.
@@ -279,7 +288,7 @@ def _may_be_empty(item: Item) -> bool:
 
 
 def _coverage(
-    tried: list[tuple[int, Item]], said: _Said, whole: tuple[Item, ...]
+    tried: list[tuple[int, Item]], said: _Said, whole: tuple[Item, ...], site: Site
 ) -> tuple[Noticed, ...]:
     """Which alert noticed which incident, of the ones that stay silent on a healthy run."""
     alerts = [number for number, item in tried if item.kind == "alert"]
@@ -300,8 +309,26 @@ def _coverage(
             found.append(Noticed(kind, seen))
         else:
             missed = _missed(kind, alerts, said, whole)
-            found.append(Noticed(kind, (), public_rules.advice(kind), missed))
+            found.append(Noticed(kind, (), advice(kind, site), missed))
     return tuple(found)
+
+
+def advice(kind: str, site: Site) -> str:
+    """A public rule that notices an incident of this kind at a site, with its source; empty where
+    none does.
+
+    It says where the rule asks for a field that a dcgm-exporter does not collect by default.
+    """
+    collected = {each.id for each in site.counters}
+    default = {each.id for each in counters("default", site.version)}
+    for rule in public_rules.rules_for(kind):
+        asked = {names()[each.name] for each in selectors(parsed(rule.expression))
+                 if each.name in names()}  # fmt: skip
+        if not asked <= collected:
+            continue
+        more = "" if site.strict or asked <= default else " (with --counters full)"
+        return f"{rule.expression} ({rule.source}){more}"
+    return ""
 
 
 def _missed(

@@ -230,9 +230,13 @@ def right_label(metric: str, label: str, version: Version) -> str | None:
     return None
 
 
-def is_meaningful(label: str) -> bool:
-    """Whether a label's values are an exporter's own, so that a matcher on it can be judged."""
-    return label in (
+def is_meaningful(metric: str, label: str, version: Version) -> bool:
+    """Whether a matcher on a label of a metric can be judged.
+
+    It can where the label's values are the exporter's own, and where no series of the exporter
+    has the label: a matcher that asks for a value then selects nothing.
+    """
+    return right_label(metric, label, version) is not None or label in (
         "err_code", "xid", "clock_event", "health_watch", "health_error_code", "gpu", "mode",
         "port", "window_size_in_ms",
     )  # fmt: skip

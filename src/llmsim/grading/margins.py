@@ -21,6 +21,7 @@ class Threshold(NamedTuple):
 
     metric: str
     limit: float
+    sign: str = ">"  # or ">="
 
 
 class Miss(NamedTuple):
@@ -29,6 +30,7 @@ class Miss(NamedTuple):
     alert: str
     limit: float
     peak: float  # of the metric while the incident lasts
+    sign: str = ">"  # of the threshold
 
 
 def thresholds(items: Iterable[tuple[int, Item]]) -> dict[int, Threshold]:
@@ -53,7 +55,7 @@ def _threshold(text: str) -> Threshold | None:
         return None
     if node.lhs.matchers.matchers:
         return None
-    return Threshold(node.lhs.name, node.rhs.val)
+    return Threshold(node.lhs.name, node.rhs.val, operator(node))
 
 
 def peaks(series: Series, wanted: Iterable[Threshold]) -> dict[str, float]:
@@ -80,4 +82,6 @@ def miss(
         return None
     usual, peak = calm[threshold.metric], struck[threshold.metric]
     near = usual + _NEAR * (threshold.limit - usual)
-    return Miss(alert, threshold.limit, peak) if near <= peak <= threshold.limit else None
+    if peak <= usual or not near <= peak <= threshold.limit:
+        return None  # the incident does not raise this metric, or raises it too little or enough
+    return Miss(alert, threshold.limit, peak, threshold.sign)

@@ -178,7 +178,6 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def advice(kind: str) -> str:
-    """A public rule that notices an incident of this kind; empty where none does."""
-    found = next((rule for rule in RULES if kind in rule.kinds and not rule.wrong), None)
-    return f"{found.expression} ({found.source})" if found else ""
+def rules_for(kind: str) -> tuple[Rule, ...]:
+    """The public rules that notice an incident of this kind and are silent on a healthy run."""
+    return tuple(rule for rule in RULES if kind in rule.kinds and not rule.wrong)

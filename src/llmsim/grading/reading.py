@@ -7,7 +7,7 @@ Grafana's variables are filled in: a time with five minutes, a name with whateve
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from llmsim.errors import GradeError
 from llmsim.options.parsing import parse_duration
@@ -75,21 +75,22 @@ def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
             labels = rule.get("labels") if isinstance(rule.get("labels"), dict) else {}
             severity = str((labels or {}).get("severity", ""))
             if "alert" in rule:
-                yield Item(shown, "alert", str(rule["alert"]), expression,
-                           _seconds(rule.get("for", 0)), severity, expression)  # fmt: skip
+                name = str(rule["alert"])
+                waits = _seconds(rule.get("for", 0), f"{shown}: the alert {name}")
+                yield Item(shown, "alert", name, expression, waits, severity, expression)
             elif "record" in rule:
                 yield Item(shown, "record", str(rule["record"]), expression, 0.0, "", expression)
 
 
-def _seconds(value: Any) -> float:
-    """The seconds of `for`: 5m, 1h30m, 0s."""
+def _seconds(value: Any, where: str) -> float:
+    """The seconds of `for`: 5m, 1h30m, 0s. Raises GradeError, which names the file and the alert."""
     text = str(value).strip()
     if text in ("0", "0s", "0m", "None", ""):
         return 0.0
     try:
         return parse_duration(text.replace("w", "d") if "w" not in text else _weeks(text))
     except ValueError:
-        raise GradeError(f"'{text}' is no time to wait: give one such as 5m.") from None
+        raise GradeError(f"{where} has `for: {text}`: give a time such as 5m.") from None
 
 
 def _weeks(text: str) -> str:
@@ -164,18 +165,19 @@ def filled(expression: str) -> str:
     return _VARIABLE.sub("5", _MATCHER.sub(free, text))
 
 
-def loosened(expression: str, keeps: "Any") -> str:
+def loosened(expression: str, keeps: "Callable[[str, str], bool]") -> str:
     """An expression without the matchers on labels that every site sets in its own way.
 
-    `keeps` says of a label whether its matchers stay.
+    `keeps` says of a metric and a label whether the matchers on the label stay.
     """
 
     def block(match: re.Match[str]) -> str:
-        if match[0][0] != "{":
+        name, brace, block = match[0].partition("{")
+        if not brace or match[0][0] in "\"'":
             return match[0]  # a text, whatever stands in it
-        found = list(_MATCHER.finditer(match[0]))
-        kept = [each[0] for each in found if keeps(each[1]) or each[1] == "__name__"]
-        return "{" + ",".join(kept) + "}"
+        found = list(_MATCHER.finditer(block))
+        kept = [each[0] for each in found if keeps(name, each[1]) or each[1] == "__name__"]
+        return name + "{" + ",".join(kept) + "}"
 
     text = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
-    return re.sub(rf"\{{(?:[^{{}}\"']|{text})*\}}|{text}", block, expression)
+    return re.sub(rf"[\w:]*\{{(?:[^{{}}\"']|{text})*\}}|{text}", block, expression)

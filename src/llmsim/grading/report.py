@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from llmsim.grading.findings import Finding
 from llmsim.grading.judge import Noticed, Verdict
+from llmsim.grading.margins import Miss
 from llmsim.grading.reading import Item
 
 
@@ -20,10 +21,11 @@ def table(verdict: Verdict, width: int) -> str:
     if verdict.incidents:
         parts.append("\nincidents, and the alert that notices each\n")
         parts += [_noticed(each, width) for each in verdict.incidents]
-    if verdict.unjudged:
-        names = ", ".join(verdict.unjudged)
-        text = f"not tried, for they use metrics that llmsim does not simulate: {names}"
-        parts.append("\n" + "\n".join(wrap(text, width)) + "\n")
+    lists = (("not tried, for they use metrics that llmsim does not simulate", verdict.unjudged),
+             ("fires always (a watchdog?), for no metric is asked for", verdict.always))  # fmt: skip
+    for what, names in lists:
+        if names:
+            parts.append("\n" + "\n".join(wrap(f"{what}: {', '.join(names)}", width)) + "\n")
     return "".join(parts)
 
 
@@ -60,7 +62,7 @@ def _noticed(noticed: Noticed, width: int) -> str:
         more = len(noticed.alerts) - 4
         said += f" and {more} more" if more > 0 else ""
     elif noticed.advice or noticed.missed:
-        near = [f"{each.alert} waits for {each.limit:g}, and {each.peak:g} is the most that comes"
+        near = [f"{each.alert} waits for {_limit(each)}, and {each.peak:g} is the most that comes"
                 for each in noticed.missed[:4]]  # fmt: skip
         would = [f"this rule would: {noticed.advice}"] if noticed.advice else []
         said = "; ".join(["no alert", *near, *would])
@@ -68,6 +70,10 @@ def _noticed(noticed: Noticed, width: int) -> str:
         said = "no alert, and no public rule that we know of"
     text = f"  {noticed.kind:<16}{said}"
     return "\n".join(wrap(text, width, subsequent_indent=" " * 18)) + "\n"
+
+
+def _limit(missed: Miss) -> str:
+    return f"more than {missed.limit:g}" if missed.sign == ">" else f"{missed.limit:g}"
 
 
 def _after(seconds: float) -> str:
@@ -108,6 +114,7 @@ def as_json(verdict: Verdict, tried: bool) -> str:
             for each in verdict.incidents
         ],
         "not_tried": list(verdict.unjudged),
+        "fires_always": list(verdict.always),
     }  # fmt: skip
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
