@@ -3,10 +3,13 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from types import FrameType, TracebackType
 
 import pytest
 from hypothesis import settings
+
+from llmsim.dialects import plugins
 
 # Nobody's own defaults: neither the config file nor variables.
 for name in [name for name in os.environ if name.startswith("LLMSIM_")]:
@@ -46,6 +49,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(map(item.get_closest_marker, names))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_plugins() -> Iterator[None]:
+    """Leaves out the dialects of packages that are installed on this machine.
+
+    Tests count the dialects, and install packages of their own in folders of their own.
+    """
+
+    def place(entry: metadata.EntryPoint) -> str:
+        return str(entry.dist.locate_file("")) if entry.dist else ""
+
+    there = metadata.entry_points
+    installed = {place(each) for each in there(group=plugins.GROUP)}
+
+    def found(**asked: str) -> metadata.EntryPoints:
+        kept = there(**asked)
+        if asked.get("group") != plugins.GROUP:
+            return kept
+        return metadata.EntryPoints(each for each in kept if place(each) not in installed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "entry_points", found)
+        plugins.plugins.cache_clear()
+        yield
+    plugins.plugins.cache_clear()
 
 
 # A job in the background and nohup ignore these, and what a test starts would inherit it.
