@@ -76,6 +76,10 @@ these steps.
 In most frameworks the printed rates and step times are means since the last printed step. In the
 events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since
 the step whose number is in the field `previous`.
+The first printed mean may cover other steps. An example is a run that logs every 100 steps. The
+first line of `megatron` comes at step 100, and its mean covers the steps 1 to 100 with the slow
+step 1. But step 1 has an event of its own. So the event of step 100 has `previous` = 1, and its
+mean covers the steps 2 to 100.
 
 ## run
 

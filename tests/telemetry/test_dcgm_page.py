@@ -197,6 +197,16 @@ def test_the_loss_of_a_gpu_is_told_until_the_exporters_next_reading() -> None:
         assert [row.split()[-1] for row in mine if not row.endswith(" 0")] == codes, (version, at)
 
 
+def test_limits_of_heat_are_those_of_nvidia_smi() -> None:
+    """`nvidia-smi -q` of an H100 (driver 565.57.01): 30 C now with a margin of 57 C; the hardware
+    slows the GPU at a margin of -2 C, and switches it off at -8 C.
+    """
+    shown = families(page(LOST, 0, 0.0, exporter("4.8.2", "full")))
+    for name, celsius in (("SLOWDOWN", 30 + 57 + 2), ("SHUTDOWN", 30 + 57 + 8)):
+        rows = shown[f"DCGM_FI_DEV_{name}_TEMP"]
+        assert {row.split()[-1] for row in rows} == {str(celsius)}, name
+
+
 def test_a_timeout_of_one_gpus_processor_blanks_its_whole_node() -> None:
     """DcgmCacheManager.cpp, 3.3.8 and newer: an Xid 119 in /dev/kmsg sets m_skipDriverCalls, and
     every field of every GPU is blank from the next update on; no later error is read. Other nodes'

@@ -1,7 +1,7 @@
 """By how much an alert misses an incident: its threshold, and how far the value rose towards it.
 
-An H100 slows itself at 87 to 89 degrees C and is off at 92: `DCGM_FI_DEV_GPU_TEMP > 90` is no wrong
-rule, and yet the GPU that holds up the whole job never makes it fire.
+An H100 slows itself at 87 to 89 degrees C: `DCGM_FI_DEV_GPU_TEMP > 90` is no wrong rule, and yet
+the GPU that holds up the whole job never makes it fire.
 """
 
 from collections.abc import Iterable, Mapping
