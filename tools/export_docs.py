@@ -52,11 +52,11 @@ reserved memory add up to the total; tensor activity follows from MFU and clock.
 the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
 waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
 
-These files become large. For one GPU and one simulated hour at the default `--sample`, `openmetrics`
-takes 1.7 MB, `otlp` 1 MB, and `nvsmi` and `csv` 0.08 MB each. So a day of 64 GPUs takes 2.6 GB of
-`openmetrics`, 1.5 GB of `otlp` or 0.12 GB of `nvsmi`. Writing these files takes minutes. For a
-smaller file give a longer `--sample` (`--sample 5min` makes the file twenty times smaller), fewer
-`--gpus` or fewer `--steps`.
+These files become large. At the default `--sample` one GPU takes in a simulated hour 1.7 MB of
+`openmetrics`, 1 MB of `otlp`, 0.08 MB of `nvsmi` and 0.08 MB of `csv`. So 64 GPUs take in a day
+2.6 GB of `openmetrics`, 1.5 GB of `otlp` and 0.12 GB of `nvsmi`. To write these files takes
+minutes. For a smaller file give a longer `--sample` (`--sample 5min` makes the file twenty times
+smaller), fewer `--gpus` or fewer `--steps`.
 
 ## The folder of logs
 

@@ -226,7 +226,7 @@ def test_an_incident_that_does_not_raise_a_metric_misses_no_threshold_of_it() ->
 
 
 def test_alerts_that_fire_always_are_listed() -> None:
-    """Prometheus Operator's Watchdog is `vector(1)`: it fires always, so that silence is noticed."""
+    """Prometheus Operator's Watchdog is `vector(1)`: it fires always, so silence is noticed."""
     verdict = VERDICT._replace(always=("Watchdog",))
     text = table(verdict, 80)
     assert "fires always (a watchdog?), for no metric is asked for: Watchdog\n" in text
