@@ -20,7 +20,6 @@ from llmsim.run.incident_kinds import NAMES
 from llmsim.telemetry.dcgm_versions import version_named
 from llmsim.telemetry.promtest import encoded, ended_at_once
 
-
 KEEPS = partial(known.is_meaningful, version=version_named("4.8.2"))
 
 

@@ -83,7 +83,7 @@ def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
 
 
 def _seconds(value: Any, where: str) -> float:
-    """The seconds of `for`: 5m, 1h30m, 0s. Raises GradeError, which names the file and the alert."""
+    """The seconds of `for`: 5m, 1h30m, 0s. Raises GradeError, which says where it stands."""
     text = str(value).strip()
     if text in ("0", "0s", "0m", "None", ""):
         return 0.0

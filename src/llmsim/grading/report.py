@@ -21,8 +21,10 @@ def table(verdict: Verdict, width: int) -> str:
     if verdict.incidents:
         parts.append("\nincidents, and the alert that notices each\n")
         parts += [_noticed(each, width) for each in verdict.incidents]
-    lists = (("not tried, for they use metrics that llmsim does not simulate", verdict.unjudged),
-             ("fires always (a watchdog?), for no metric is asked for", verdict.always))  # fmt: skip
+    lists = (
+        ("not tried, for they use metrics that llmsim does not simulate", verdict.unjudged),
+        ("fires always (a watchdog?), for no metric is asked for", verdict.always),
+    )
     for what, names in lists:
         if names:
             parts.append("\n" + "\n".join(wrap(f"{what}: {', '.join(names)}", width)) + "\n")
