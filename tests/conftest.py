@@ -64,10 +64,10 @@ def nobodys_plugins() -> Iterator[None]:
     there = metadata.entry_points
     installed = {place(each) for each in there(group=plugins.GROUP)}
 
-    def found(**asked: str) -> metadata.EntryPoints:
-        kept = there(**asked)
-        if asked.get("group") != plugins.GROUP:
-            return kept
+    def found(**asked: str) -> object:
+        if asked != {"group": plugins.GROUP}:
+            return there(**asked)
+        kept = there(group=plugins.GROUP)
         return metadata.EntryPoints(each for each in kept if place(each) not in installed)
 
     with pytest.MonkeyPatch.context() as patch:
