@@ -48,7 +48,7 @@ PATTERNS = (
     r"\| {41}\| {24}\| {15}MIG M\. \|",
     r"\| [ \d]{2}\d  .{27}    On  \|   [\dA-F]{8}:[\dA-F]{2}:00\.0 Off \| {18,20}(  0|Off|N/A) \|",
     (
-        r"\| (?:N/A| 0%|30%)  [ \d]{2}\dC    P\d [ \d]{14}W / [ \d]{4}W \| "
+        r"\|(?: N/A|  0%| [3-9]\d%|100%)  [ \d]{2}\dC    P\d [ \d]{14}W / [ \d]{4}W \| "
         r"[ \d]{7}MiB / [ \d]{6}MiB \| [ \d]{6}%      Default \|"
     ),
     r"\| {41}\| {24}\| {13}(Disabled|     N/A) \|",
@@ -112,6 +112,14 @@ def test_a_real_row_comes_out_to_the_byte() -> None:
     assert rows[13:18] == REAL[13:18]
     name = "...pt-challenge-py312/bin/python"
     assert rows[18] == f"|    0   N/A  N/A          979223      C   {name}       1512MiB |"
+
+
+def test_a_fan_at_its_highest_speed_takes_the_blank_before_it() -> None:
+    card = Card(number=0, celsius=95, state=0, watts=440, used_mib=9, utilization=99)
+    rows = table([card], (), node(1, "NVIDIA GeForce RTX 4090"), "")
+    (row,) = [row for row in rows if "95C" in row]
+    assert row.startswith("|100%   95C    P0 ")
+    assert len(row) == len(rows[1])
 
 
 @pytest.mark.parametrize("gpu", [H100, "NVIDIA B200", "NVIDIA GeForce RTX 4090"])

@@ -86,7 +86,7 @@ def _gpu(card: Card, job: Job) -> Iterator[str]:
     turning = gpus.fan(gpu, card.celsius, card.state)
     fan = "N/A" if turning is None else f"{turning}%"
     yield (
-        f"| {fan:>3}  {card.celsius:3d}C    P{card.state}{card.watts:15d}W /"
+        f"|{fan:>4}  {card.celsius:3d}C    P{card.state}{card.watts:15d}W /"
         f" {gpu.tdp_watts:4d}W | {card.used_mib:7d}MiB / {gpu.memory_mib:6d}MiB |"
         f" {card.utilization:6d}%      Default |"
     )
