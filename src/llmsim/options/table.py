@@ -144,7 +144,7 @@ OPTIONS = (
         names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "keep launch lines unmixed and in order",
+        "tidy", parse_switch, "yes or no", "do not mix the processes' launch lines",
         "no", "", names_job=True,
     ),
     Option(
