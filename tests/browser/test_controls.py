@@ -229,7 +229,8 @@ def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
         shown.page.keyboard.press("n")
     shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value !== '4')")
     shown.settle()
-    assert is_growing(shown)  # the last of them
+    sent = len(shown.transcript)
+    shown.wait_for(f"transcript.length > {sent + 500}")  # more than another's farewell: the last
     shown.page.keyboard.press("q")
     shown.wait_for_state("ended")
     assert not is_growing(shown, 1500)
