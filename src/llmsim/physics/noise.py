@@ -65,7 +65,7 @@ def _name(stream: str) -> int:
     return name
 
 
-@kept(1024)
+@kept(4096)
 def _key(seed: int, stream: str) -> int:
     return _mix(_mix(seed & _MASK) ^ _name(stream))
 

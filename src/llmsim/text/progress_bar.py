@@ -10,7 +10,8 @@ def interval(seconds: float) -> str:
     """Seconds as MM:SS, or H:MM:SS from an hour on."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute:02d}:{second:02d}"
+    text = "%02d:%02d" % (minute, second)  # noqa: UP031  # see units.asctime
+    return f"{hours}:{text}" if hours else text
 
 
 def blocks(fraction: float, width: int, unicode: bool = True) -> str:

@@ -55,7 +55,7 @@ def hours(value: float) -> str:
     total = round(value)
     if total >= 360_000:
         return f"{total // 86_400}d {total // 3600 % 24:02d}h"
-    return f"{total // 3600}:{total // 60 % 60:02d}:{total % 60:02d}"
+    return "%d:%02d:%02d" % (total // 3600, total // 60 % 60, total % 60)  # noqa: UP031  # see asctime
 
 
 def at_most_five(value: float) -> str:
@@ -102,9 +102,9 @@ def asctime(start: datetime, at: float) -> str:
     into = 60_000 * start.minute + 1000 * start.second
     moment = into + (start.microsecond + round(at * 1e6)) // 1000  # ms since the start's hour
     hour, rest = divmod(moment, 3_600_000)
-    minute, rest = divmod(rest, 60_000)
-    second, millisecond = divmod(rest, 1000)
-    return f"{_hour(start, hour)}{minute:02d}:{second:02d},{millisecond:03d}"
+    # % takes two thirds of an f-string's time for numbers with zeros before them.
+    parts = _hour(start, hour), rest // 60_000, rest // 1000 % 60, rest % 1000
+    return "%s%02d:%02d,%03d" % parts  # noqa: UP031
 
 
 @lru_cache(maxsize=16)

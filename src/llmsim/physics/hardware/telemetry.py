@@ -88,8 +88,8 @@ class Doing(NamedTuple):
 @remembered(4 * MOST_CHIPS)
 def doing(job: Job, index: int, activity: Activity) -> Doing:
     """The traits of a GPU in an activity, which the job remembers."""
-    (used,) = allocator.used_mib(job, range(index, index + 1), activity)
-    return _doing(job, site_of(job), chip_of(job, index), activity, used)
+    used = allocator.used_mib(job, range(index, index + 1), activity)
+    return _doings(job, (chip_of(job, index),), activity, used)[0]
 
 
 def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
@@ -101,22 +101,22 @@ def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
 
 @remembered(MOST_CHIPS // 2)  # a node's GPUs in four activities
 def _together(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
-    site, used = site_of(job), allocator.used_mib(job, ranks, activity)
-    return tuple(
-        [
-            _doing(job, site, chip, activity, each)
-            for chip, each in zip(chips_of(job, ranks), used, strict=True)
-        ]
-    )
+    return _doings(job, chips_of(job, ranks), activity, allocator.used_mib(job, ranks, activity))
 
 
-def _doing(job: Job, site: Site, chip: Chip, activity: Activity, used_mib: int) -> Doing:
-    """What an activity means for a chip. Its process uses these MiB, the chip some of its own."""
-    share = _power_share(site, chip, activity)
-    hot = site.inlet + chip.inlet + site.rise * chip.rise * share
-    if activity != "idle":
-        used_mib = min(used_mib + chip.memory, memory.capacity(job.gpu) // memory.MIB)
-    return Doing(share, hot > THROTTLE, used_mib)
+def _doings(
+    job: Job, chips: Sequence[Chip], activity: Activity, used_mib: Iterable[int]
+) -> tuple[Doing, ...]:
+    """What an activity means for chips; their processes use these MiB, each chip some more."""
+    site, most = site_of(job), memory.capacity(job.gpu) // memory.MIB
+    own = activity != "idle"
+    made = []
+    for chip, share, used in zip(
+        chips, _power_shares(site, chips, activity), used_mib, strict=True
+    ):
+        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+        made.append(Doing(share, hot > THROTTLE, min(used + chip.memory, most) if own else used))
+    return tuple(made)
 
 
 def shares(job: Job, ranks: range, activity: Activity, pace: float) -> list[float]:
@@ -134,20 +134,30 @@ def share(job: Job, index: int, activity: Activity, pace: float) -> float:
 
 
 def _power_share(site: Site, chip: Chip, activity: Activity, pace: float = 1.0) -> float:
-    """Mean share of TDP that a GPU draws in an activity: less where it would get too hot.
+    """The same of one chip."""
+    return _power_shares(site, (chip,), activity, pace)[0]
 
-    At a lower pace it spins in a collective for the rest of the time, or runs at a lower clock.
+
+def _power_shares(
+    site: Site, chips: Sequence[Chip], activity: Activity, pace: float = 1.0
+) -> list[float]:
+    """Mean shares of TDP that chips draw in an activity: less where they would get too hot.
+
+    At a lower pace they spin in a collective for the rest of the time, or run at a lower clock.
     """
-    share = site.idle * (1.0 + _IDLE_LEAK * chip.leak)
-    if activity != "idle":
-        load = LOAD[activity]
-        if pace < 1.0:
-            load = LOAD["hang"] + (load - LOAD["hang"]) * pace
-        context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
-        share = context + (site.training - context) * load
-    share = min(site.highest, share * chip.power)
-    over = site.inlet + chip.inlet + site.rise * chip.rise * share - THROTTLE
-    return share * max(0.6, 1.0 - 0.02 * over) if over > 0.0 else share
+    load = LOAD[activity]
+    if pace < 1.0 and activity != "idle":
+        load = LOAD["hang"] + (load - LOAD["hang"]) * pace
+    found = []
+    for chip in chips:
+        share = site.idle * (1.0 + _IDLE_LEAK * chip.leak)
+        if activity != "idle":
+            context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
+            share = context + (site.training - context) * load
+        share = min(site.highest, share * chip.power)
+        over = site.inlet + chip.inlet + site.rise * chip.rise * share - THROTTLE
+        found.append(share * max(0.6, 1.0 - 0.02 * over) if over > 0.0 else share)
+    return found
 
 
 def recent(job: Job, loads: Iterable[Load], at: float) -> Iterator[Load]:
