@@ -175,7 +175,7 @@ def test_another_file_can_be_named_and_none(tmp_path: Path, file: Path) -> None:
         ("[gpus]", "gpus in FILE cannot be a table: give a whole number from 1 to 131072."),
         ("speed-factor = nan", "speed-factor in FILE cannot be 'nan': give a number above 0"),
         ("duration = -3", "duration in FILE cannot be '-3': give a time such as 3m"),
-        ("start = 12:00:00", "start in FILE cannot be '12:00:00': give an ISO date and time"),
+        ("start = 12:00:00", "start in FILE cannot be '12:00:00': give an ISO date from 1970"),
         ("tidy = 2", "tidy in FILE cannot be '2': give yes or no."),
         ('view = "bord"', "view in FILE cannot be 'bord': give auto, board, log or wall (did you"),
         ('gpu = "A100"', "gpu in FILE 'A100' may be any of NVIDIA A100-SXM4-40GB, "),
