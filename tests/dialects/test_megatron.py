@@ -202,7 +202,7 @@ OTHERS: tuple[dict[str, object], ...] = (
     {"tidy": True},
 )
 # Pretrainings of these seeds begin with a part of their batch.
-RAMPED = (20, 25, 30)
+RAMPED = (20, 30, 48)
 
 
 def log_of(dialect: str, seed: int, **options: object) -> tuple[str, ...]:

@@ -333,11 +333,19 @@ def test_llama_3_8b_has_its_own_arguments() -> None:
     assert feed_forward(config) == (1024, 1.3)
 
 
-@pytest.mark.parametrize("model", ["Fathom-671B-A37B", "Basalt-405B", "ButtGPT-420B"])
-def test_a_pipelines_log_is_of_its_last_stage(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "pp"), [("Fathom-671B-A37B", 16), ("Basalt-405B", 8), ("ButtGPT-420B", 16)]
+)
+def test_a_pipelines_log_is_of_its_last_stage(model: str, pp: int) -> None:
     """Its rank has the modules that it names, an fp32 part of each, and nothing else."""
     gpu = "NVIDIA H100 80GB HBM3"
-    options: dict[str, object] = {"model": model, "gpus": 256, "gpu": gpu, "recipe": "pretrain"}
+    options: dict[str, object] = {
+        "model": model,
+        "gpus": 256,
+        "gpu": gpu,
+        "recipe": "pretrain",
+        "pp": pp,
+    }
     log, job = log_of("torchtitan", 4, **options), job_of(4, dialect="torchtitan", **options)
     config, layout = job.architecture, job.layout
     assert layout.pp > 1
