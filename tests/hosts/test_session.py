@@ -208,6 +208,18 @@ def test_the_last_picture_of_a_board_stays_before_the_next_run(view: str, rest: 
     assert max(gaps) >= rest
 
 
+@pytest.mark.parametrize("key", ["back", "forward", "next"])
+def test_a_key_ends_the_rest_between_two_runs(key: str) -> None:
+    """The next run begins at once, and nothing false is said of exports."""
+    one = SHORT._replace(view="wall", incidents="none")
+    alone = played(options=one)[1].now - 1000
+    usual = played(options=one._replace(runs=2))[1]
+    theatre, clock, ended = played((alone + 2.0, key), options=one._replace(runs=2))
+    assert ended
+    assert usual.now - clock.now == pytest.approx(PAUSE - 2.0, abs=0.6)
+    assert "no way back" not in theatre.text()
+
+
 def test_a_pause_holds_the_show_and_costs_it_nothing() -> None:
     usual, usual_clock, _ = played()
     theatre, clock, ended = played((10.0, "pause"), (3610.0, "pause"))

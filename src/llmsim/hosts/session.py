@@ -89,7 +89,7 @@ class Session:
             return False
         self.playback.begin(self.clock())
         self.playback.owe(PAUSE, self.clock())
-        self._seekable = False  # until the next run begins
+        self._seekable = True  # an export is whole by now; an arrow ends the rest, as `next` does
         self._wait()
         return self.playback.asked == "quit" or self.clock() >= self.deadline
 

@@ -59,7 +59,7 @@ def moments(job: Job, segment: Segment, steps: Sequence[int]) -> list[float]:
     if _is_disturbed(segment):
         return [step_ended(job, segment, step) for step in steps]
     seconds = step_time.intervals_seconds(job, segment.first, steps)
-    began = segment.began  # to_the_microsecond, written out here and below: each step has five
+    began = segment.began  # to_the_microsecond, written out here and twice below
     return [round((began + usual) * 1e6) / 1e6 for usual in seconds]
 
 
