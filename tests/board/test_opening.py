@@ -51,23 +51,40 @@ def test_the_screen_is_full_after_a_second(dialect: str) -> None:
     assert rows[-1].endswith(tuple("0123456789")), rows[-1]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (40, 15)])
+FOUR_SIZES = [(80, 24), (120, 40), (200, 50), (40, 15)]
+
+
+@pytest.mark.parametrize("size", FOUR_SIZES)
 @pytest.mark.parametrize(("dialect", "seed"), [("nanogpt", 6), ("hf", 8), ("pytorch", 6)])
 def test_one_gpu_fills_nine_rows_of_ten(dialect: str, seed: int, size: tuple[int, int]) -> None:
     """A second after the first line: the graphs of a GPU that does nothing yet leave most of the
     board's rows to the name and the facts.
     """
+    assert plan(Options(dialect, seed=seed, start=START)).layout.gpus == 1
+    rows = after_a_second(dialect, seed, size)
+    assert sum(bool(row.strip()) for row in rows) >= 0.9 * size[1], rows
+
+
+@pytest.mark.parametrize("size", FOUR_SIZES)
+@pytest.mark.parametrize(("dialect", "seed"), [("olmo", 8), ("olmo", 14), ("trl", 1)])
+def test_a_launch_fills_nine_rows_of_ten_with_ink(
+    dialect: str, seed: int, size: tuple[int, int]
+) -> None:
+    """Where a framework prints empty lines at its launch, too."""
+    rows = after_a_second(dialect, seed, size)
+    assert sum(bool(row.strip()) for row in rows) >= 0.9 * size[1], rows
+
+
+def after_a_second(dialect: str, seed: int, size: tuple[int, int]) -> list[str]:
+    """The rows of a terminal a second after the first line of a run."""
     terminal, first = Terminal(*size), 0.0
     options, screen = Options(dialect, seed=seed, start=START), screen_of(*size)
-    job = plan(options)
-    assert job.layout.gpus == 1
-    for frame in play(job, options, lambda: screen):
+    for frame in play(plan(options), options, lambda: screen):
         first = first or frame.shown * frame.lines
         if frame.shown > first + 1.0:
             break
         terminal.stream.feed(frame.text)
-    rows = [terminal.row(number) for number in range(size[1])]
-    assert sum(bool(row.strip()) for row in rows) >= 0.9 * size[1], rows
+    return [terminal.row(number) for number in range(size[1])]
 
 
 # A first step of each that takes long, on 16 or on 64 GPUs.

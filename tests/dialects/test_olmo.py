@@ -16,7 +16,7 @@ from tests.dialects.logs import COLORED, ESCAPE, found, in_order, log_of, near, 
 from tests.dialects.logs import unmatched as unknown
 from tests.runs import job_of
 
-RICH = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] (?:INFO|WARNING) +\[[\w.]+:\d+, rank=\d+\] "
+RICH = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] INFO +\[[\w.]+:\d+, rank=\d+\] "
 TABBED = (
     r"(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\t[\w-]+:\d\t[\w.]+:\d+\tINFO\t"
 )  # fmt: skip
@@ -78,6 +78,17 @@ def test_real_lines_match_the_same_patterns() -> None:
 def test_the_phases_come_in_the_order_of_its_scripts() -> None:
     log = log_of("olmo", 1, model="Magic8Ball-8B", gpus=16, recipe="pretrain")
     assert in_order(ORDER, log) is None
+
+
+@pytest.mark.parametrize("seed", [8, 14, 37])
+def test_no_rank_warns_of_an_embedding_as_large_as_the_vocabulary(seed: int) -> None:
+    """olmo/model.py:1077 looks at a size's divisor only where the two sizes differ."""
+    log = log_of("olmo", seed)
+    config = next(line for line in log if "TrainConfig(" in line)
+    sizes = [number(size) for size in re.findall(r"(?:vocab|embedding)_size=(\d+)", config)]
+    assert sizes[0] == sizes[1]
+    assert sizes[0] % 128
+    assert [line for line in log if "UserWarning" in line or not line] == []
 
 
 # As torch 2 prints OLMo-1B's class under DDP, cut to one width (olmo/model.py, OLMo-1B.yaml).

@@ -21,7 +21,7 @@ from llmsim.dialects.parts.modules import Module, linear, printed, repeated
 from llmsim.dialects.parts.torchrun import greeting
 from llmsim.job import milestones
 from llmsim.job.layout import state_ranks
-from llmsim.job.records import Job, batch_tokens, gpus_per_node
+from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import whole_run
 from llmsim.model.architecture import Architecture, embedding_parameters, parameter_count
 from llmsim.physics.hardware import storage
@@ -73,28 +73,12 @@ def _model_built(event: events.ModelBuilt, job: Job, screen: Screen) -> Lines:
     config, at = job.architecture, event.at
     inner = parameter_count(config) - embedding_parameters(config)
     yield say(job, at - event.seconds, screen, MAIN.format(132), "Building model...")
-    if config.vocabulary % 128:
-        yield from _throughput_warning(job, at, screen)
     for line, text in (
         (134, f"Total number of parameters: {event.parameters:,d}"),
         (135, f"Number of non-embedding parameters: {inner:,d}"),
         (136, f"Peak GPU Memory (MB) before {strategy(job)}: 0"),
     ):
         yield say(job, at, screen, MAIN.format(line), text)
-
-
-def _throughput_warning(job: Job, at: float, screen: Screen) -> Lines:
-    """A warning, which every rank logs; the line is that of Python's warnings.py."""
-    release = int(job.software.python.split(".")[1])
-    place = f"py.warnings:{109 if release < 12 else 110 if release == 12 else 112}"
-    for rank in range(gpus_per_node(job)):
-        text = (
-            "/workspace/OLMo/olmo/model.py:1083: UserWarning: Embedding size is not a multiple of "
-            "128! This could hurt throughput performance."
-        )
-        yield say(job, at, screen, place, text, "WARNING", rank)
-        yield Line("  warnings.warn(", rank=rank)
-        yield Line("", rank=rank)
 
 
 def _wrapped_bytes(job: Job) -> int:

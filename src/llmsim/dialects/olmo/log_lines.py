@@ -12,7 +12,6 @@ CHECKPOINTS = "/checkpoints"
 MAIN, TRAINER, SAVER = "train:{}", "olmo.train:{}", "olmo.checkpoint:{}"
 METRICS = TRAINER.format(967)
 _TIME, _INFO, _PLACE, _RESET = "\x1b[2;36m", "\x1b[34m", "\x1b[2m", "\x1b[0m"
-_WARNING = "\x1b[33m"
 
 
 def number(value: float) -> str:
@@ -28,20 +27,17 @@ def number(value: float) -> str:
     return f"{value:.3f}" if value > 1 else f"{value:.4f}"
 
 
-def say(
-    job: Job, at: float, screen: Screen, place: str, text: str, level: str = "INFO", rank: int = 0
-) -> Line:
-    """A record of rank 0, or of a rank of the first node."""
+def say(job: Job, at: float, screen: Screen, place: str, text: str) -> Line:
+    """A record of rank 0."""
     now = units.stamp(job.start, at)
     if not screen.live:
         stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}"
-        return Line(f"{stamp}\t{hostname(job, 0)}:{rank}\t{place}\t{level}\t{text}", rank=rank)
-    stamp, kind, origin = f"[{now:%Y-%m-%d %H:%M:%S}]", f"{level:<8}", f"[{place}, rank={rank}]"
+        return Line(f"{stamp}\t{hostname(job, 0)}:0\t{place}\tINFO\t{text}")
+    stamp, kind, origin = f"[{now:%Y-%m-%d %H:%M:%S}]", f"{'INFO':<8}", f"[{place}, rank=0]"
     if screen.color:
-        color = _INFO if level == "INFO" else _WARNING
-        stamp, kind = f"{_TIME}{stamp}{_RESET}", f"{color}{kind}{_RESET}"
+        stamp, kind = f"{_TIME}{stamp}{_RESET}", f"{_INFO}{kind}{_RESET}"
         origin = f"{_PLACE}{origin}{_RESET}"
-    return Line(f"{stamp} {kind} {origin} {text}", rank=rank)
+    return Line(f"{stamp} {kind} {origin} {text}")
 
 
 def block(

@@ -12,9 +12,9 @@ from llmsim.job.records import Job
 _NUMBER = r"(?:[\d,]+(?:\.\d+)?|\d+(?:\.\d+)?e-\d\d)"
 
 
-def _log(place: str, level: str = "INFO") -> str:
+def _log(place: str) -> str:
     """A record's start in a file: time, host and local rank, logger and line, level."""
-    return rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}}\t[\w-]+:\d+\t{place}\t{level}\t"
+    return rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}}\t[\w-]+:\d+\t{place}\tINFO\t"
 
 
 def _said(name: str, place: str, text: str, steps: statement.Steps = statement.once,
@@ -54,10 +54,6 @@ def _has_state(job: Job) -> bool:
     return not job.recipe.released or _goes_on(job)
 
 
-def _odd(job: Job) -> bool:
-    return job.architecture.vocabulary % 128 > 0
-
-
 def _logged(job: Job) -> Iterable[int]:
     every, first = job.schedule.log_every, job.schedule.first_step
     return range(-(-first // every) * every, job.schedule.steps + 1, every)
@@ -90,11 +86,6 @@ _LAUNCH = (
     _said("indices-saved", "olmo.data.iterable_dataset:87",
           r"Global data order indices saved to '/\S+/train_data/global_indices\.npy'"),
     _script("building", 132, r"Building model\.\.\."),
-    Statement("throughput", "olmo/model.py:1083",
-              _log(r"py\.warnings:\d+", "WARNING") + r"/\S+/olmo/model\.py:1083: UserWarning: "
-              r"Embedding size is not a multiple of 128! This could hurt throughput performance\.|"
-              r"  warnings\.warn\(|", where(_odd, lambda _job: range(3)), "each",
-              "embedding_size % 128"),
     _script("parameters", 134, r"Total number of parameters: [\d,]+"),
     _script("inner", 135, r"Number of non-embedding parameters: [\d,]+"),
     _script("before", 136, r"Peak GPU Memory \(MB\) before (?:fsdp|ddp): \d+"),
