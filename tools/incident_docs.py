@@ -7,16 +7,20 @@ The rows are those of the catalogue, the excerpts those of one job, and the dete
 the tests hold against each kind's lines.
 """
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llmsim.run.incident_kinds import KINDS, Kind, per_million_gpu_hours
+from tests.dialects.logs import log_of
 from tests.incidents.detectors import DETECTORS
-from tests.incidents.told import Told, lines
+from tests.incidents.told import lines
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "incidents.md"
 SEED, RANK = 3, 13
+BEGUN = 2_000  # the step of an incident of the numbers
+LAST_WORDS = r"^\[rank\d+\]: Traceback|Received Signals.SIGTERM"
 MOST_LINES, WIDEST = 7, 150  # of an excerpt
 NAMES = {"log": "training log", "kernel": "kernel", "slurm": "Slurm"}
 
@@ -49,7 +53,8 @@ have no incident.
 
 `--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
-`checkpoint`).
+`checkpoint`). You can add `:rank=3`, which names the rank whose GPU or node breaks. For a
+`loss-spike` you can add `:shape=fast`, `:shape=slow` or `:shape=permanent`.
 
 `--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `--stream all` shows
 all logs together, the training log too.
@@ -62,11 +67,11 @@ of your monitor with this file. The file says
 - the cause of the incident, and what to do;
 - which rules of public tools match the lines of the incident.
 
-Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of
-`llmsim serve`, of `llmsim smi` and of the exports.
+Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports.
 
-After a failure the log has lines of two nodes: of the node at fault, and of the node whose output
-the log shows. srun prints one line for the remaining nodes, with their names in short form
+The log shows the output of one node. After a failure it also has lines of the node at fault. For
+the remaining nodes srun prints one line, with their names in short form
 (`srun: error: raclette-[03-04]: tasks 2-3: ...`). With `--capture all` a cluster of up to eight
 nodes prints the lines of every node.
 
@@ -74,7 +79,7 @@ nodes prints the lines of every node.
 
 1. The processes print their errors and end.
 2. Slurm takes the job off its nodes and puts the job into the queue again. Slurm's controller
-   prints lines about the job, and `--stream slurm` shows these lines. They say which node is
+   prints lines about the job, and `--stream slurm` shows these lines. The lines say which node is
    drained (gets no new job), why the job waits, and on which nodes the job starts again.
 3. A new attempt loads the last checkpoint that was on disk before the fault. The attempt repeats
    the steps after that checkpoint.
@@ -87,8 +92,8 @@ Details:
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
-  of the node. From the next attempt on, every log, gauge and export shows the spare's host name,
-  address, UUIDs and serial numbers.
+  of the node, and the node is repaired. From the next attempt on, every log, gauge and export shows
+  the spare's host name, address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
   share of the whole time. The board shows the goodput from the second attempt on.
@@ -98,14 +103,15 @@ Details:
 `loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log,
 export and board shows the changed numbers.
 
-- A `loss-spike` has a shape (`loss-spike@60%:shape=slow`). A `fast` spike ends after 20 to 40
+- A `loss-spike` has one of three shapes. A `fast` spike ends after 20 to 40
   steps, and a `slow` spike ends after hundreds of steps. A `permanent` spike does not end. The
   gradient norm begins to rise 1 to 5 steps earlier than the loss.
 - NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and end the run when the loss
   is `nan`. All other frameworks go on and print `nan` until a person stops the run.
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
-  `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. DeepSpeed
-  ends the run when the scale is 1. Megatron-LM skips every step until a person stops the run.
+  `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
+  and DeepSpeed end the run when the scale is 1. Megatron-LM skips every step until a person stops
+  the run.
 - If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
   the incident, and skips the batches that caused the incident.
 
@@ -114,42 +120,83 @@ export and board shows the changed numbers.
 The rates below count incidents in a million GPU-hours. Some rates are our own estimates: the rates
 of incidents that only slow a run, and of what people do (preemption, time limits, maintenance).
 
-Public monitors search logs for known lines. For each incident, `Caught by` names the rules of
-public monitors that find the lines of this incident.
+Public monitors search logs for known lines. For each incident, `Caught by` names the rules that
+find its lines. The first word is the monitor: gpud, azure (azurehpc-health-checks), imbue
+(cluster-health), oci (oci-hpc), aws (awsome-distributed-training), npd (node-problem-detector) or
+nvrx (NVIDIA's resiliency extension). The other words name the rule.
 """
 
 
-def excerpt(told: list[Told]) -> Iterator[str]:
+def numbers(kind: Kind) -> tuple[list[str], list[str]]:
+    """A log's lines about the steps around an incident of the numbers, and its lines from the end
+    of the attempt on, where the incident ends it.
+    """
+    precision = {"precision": "fp16"} if kind.needs == "fp16" else {}
+    shape = ":shape=fast" if kind.name == "loss-spike" else ""
+    log = log_of(
+        "pytorch", SEED, gpu="NVIDIA H100 80GB HBM3", gpus=32, recipe="pretrain", steps=4000,
+        log_every=1, incidents="none", incident=(f"{kind.name}@step={BEGUN}{shape}",), **precision,
+    )  # fmt: skip
+    begun = next(number for number, line in enumerate(log) if f" step {BEGUN - 1:,}/" in line)
+    told = [line for line in log[begun:] if re.search(r" step [\d,]+(/| skipped)", line)]
+    ends = [number for number, line in enumerate(log) if re.search(LAST_WORDS, line)]
+    return told[:MOST_LINES], list(log[ends[0] : ends[0] + MOST_LINES]) if ends else []
+
+
+def excerpt(texts: list[str]) -> Iterator[str]:
     """Some lines of a stream, cut to a width."""
-    texts = [line.text for line in told]
     for text in texts[:MOST_LINES]:
         yield text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
     if len(texts) > MOST_LINES:
         yield f"... {len(texts) - MOST_LINES} more lines"
 
 
+def status(kind: Kind) -> str:
+    """The exit status of the first process that ends by itself."""
+    if kind.consequence == "numbers" and kind.exit_status is not None:
+        return f"{kind.exit_status} where the framework ends the run; else a person stops the run"
+    return "none: the processes go on" if kind.exit_status is None else str(kind.exit_status)
+
+
 def section(kind: Kind) -> Iterator[str]:
     """What the catalogue says of a kind, what each stream says, and who catches it."""
     yield f"## {kind.name}\n"
     yield f"{kind.meaning[0].upper()}{kind.meaning[1:]}.\n"
-    rate = f"{per_million_gpu_hours(kind.name):.2f} per million GPU-hours"
+    often = per_million_gpu_hours(kind.name)
+    rate = f"{often:.2f} per million GPU-hours" if often else "none: only `--incident` brings it"
     rows = [
         ("layer", kind.layer), ("rate", rate), ("signs before it", kind.precursors),
         ("who prints it", kind.speaks), ("telemetry", kind.telemetry),
         ("what ends it", kind.recovery),
-        ("exit status of the process", str(kind.exit_status).lower()),
+        ("exit status of the process", status(kind)),
     ]  # fmt: skip
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {text} |" for name, text in rows)
     yield ""
-    told = lines(SEED, kind.name, RANK)
-    for stream, name in NAMES.items():
-        if own := [line for line in told if line.stream == stream]:
-            yield f"{name}:\n\n```"
-            yield from excerpt(own)
-            yield "```\n"
+    if kind.consequence == "numbers":
+        begun, ended = numbers(kind)
+        yield from block("training log, when it begins", [*excerpt(begun), "..."])
+        if ended:
+            yield from block("training log, when the run ends", [*excerpt(ended), "..."])
+    else:
+        yield from streams(kind)
     if caught := [detector.tool for detector in DETECTORS if kind.name in detector.catches]:
         yield f"Caught by: {', '.join(caught)}.\n"
+
+
+def streams(kind: Kind) -> Iterator[str]:
+    """What each stream says of an incident."""
+    told = lines(SEED, kind.name, RANK)
+    for stream, name in NAMES.items():
+        if own := [line.text for line in told if line.stream == stream]:
+            yield from block(name, excerpt(own))
+
+
+def block(title: str, texts: Iterable[str]) -> Iterator[str]:
+    """Lines of a log below a title."""
+    yield f"{title}:\n\n```"
+    yield from texts
+    yield "```\n"
 
 
 def page() -> str:

@@ -233,7 +233,7 @@ def _on_health(
         first = said.values.get(("first healthy", number), 0.0)
         lasted, share = count * healthy.every, count / healthy.scrapes
         text = (
-            f"it fires on a healthy run: for the first time {_time(first)} after it began, "
+            f"it fires on a healthy run: for the first time {_time(first)} after the run began, "
             f"for {_time(lasted)} in all ({100 * share:.0f} % of the run)."
         )
         short = lasted <= SHORT and not item.seconds

@@ -168,7 +168,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show at speed 1, or `real`", "3m", "TIME",
+        "length of a show at speed 1; `real`: as long as a real run", "3m", "TIME",
         infinite="real",
     ),
     Option(

@@ -218,7 +218,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "nan", "numerics", "numbers", "the loss is not a number any more",
-        "the gradient norm is nan at the same step or one step earlier",
+        "the gradient norm climbs for some steps",
         "the framework, in the lines of its steps", "",
         "`loss: nan` for ever, or the framework's own stop", "", "none",
         "the run goes back to a checkpoint and skips the data", 20.0, 1, node_fault=False,
