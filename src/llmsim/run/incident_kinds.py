@@ -105,8 +105,8 @@ KINDS: tuple[Kind, ...] = (
         "none, or PCIe replays and corrected AER errors",
         "only the rank on that GPU", "AER lines, Xid 79 with its second line, 119, 154",
         "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
-        "the GPU has no samples any more, not even zeros", "a reboot or another node", 5.0, -6,
-        needs="NVIDIA",
+        "the GPU has no samples any more, not even zeros; from the Xid 119 on, dcgm-exporter's "
+        "page of the whole node is empty", "a reboot or another node", 5.0, -6, needs="NVIDIA",
     ),
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",

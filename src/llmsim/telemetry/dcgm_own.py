@@ -41,15 +41,16 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def own_rows(
-    run: Run, family: str, gpu: int, gauges: Gauges | None, at: float
+    run: Run, family: str, gpu: int, gauges: Gauges | None, at: float, given_up: float
 ) -> Iterator[tuple[Pairs, Pairs, int]]:
     """The samples of a family for one GPU: its labels, its attributes (none), and its value.
 
-    The exporter counts what DCGM has kept, also of a GPU that is lost and has no gauges.
+    The exporter counts what DCGM has kept, also of a GPU that is lost and has no gauges. `given_up`
+    is the moment since which DCGM does not call the driver (see `gave_up`).
     """
     window = ("window_size_in_ms", f"{1000 * WINDOW:.0f}")
     if family == XID_COUNT:
-        counted = Tally(code for when, code in told_errors(run, gpu, at)
+        counted = Tally(code for when, code in heard_errors(run, gpu, at, given_up)
                         if when > at - WINDOW)  # fmt: skip
         for code, count in sorted(counted.items()):
             yield (window, ("xid", str(code))), (), count
@@ -64,7 +65,7 @@ def own_rows(
         if not found:
             yield (window,), (), 0
     elif family == HEALTH:
-        for watch, (name, status) in health(run, gpu, at).items():
+        for watch, (name, status) in health(run, gpu, at, given_up).items():
             yield (("health_error_code", name), ("health_watch", watch)), (), status
 
 
@@ -108,21 +109,43 @@ def told_errors(run: Run, gpu: int, at: float) -> list[tuple[float, int]]:
     ]
 
 
-def latest_errors(run: Run, ranks: range, since: float, until: float) -> dict[int, int]:
-    """The last error code of each of a node's GPUs that has had one after a moment."""
+# DcgmKmsgReader.cpp: the codes that DCGM reads in the kernel's log, also when it does not call the
+# driver, which tells it all others.
+_READ = (79, 119, 120)
+
+
+def _hears(when: float, code: int, given_up: float) -> bool:
+    """Whether DCGM hears of an error, if it does not call the driver after a moment."""
+    return when <= given_up or code in _READ
+
+
+def heard_errors(run: Run, gpu: int, at: float, given_up: float) -> list[tuple[float, int]]:
+    """Of `told_errors` the ones of which DCGM hears."""
+    told = told_errors(run, gpu, at)
+    return [(when, code) for when, code in told if _hears(when, code, given_up)]
+
+
+def latest_errors(
+    run: Run, ranks: range, since: float, until: float, given_up: float
+) -> dict[int, int]:
+    """The last error code of which DCGM hears after a moment, for each of a node's GPUs that has
+    had one.
+    """
     timeline, found = run.timeline, dict[int, int]()
     for number in range(timeline.number_at(since), timeline.number_at(until) + 1):
         for event in timeline[number].events:
             told = isinstance(event, Symptom) and since < event.at <= until
             if told and event.rank in ranks and event.name.startswith("xid "):
-                found[event.rank] = int(event.name.split(" ")[1])
+                code = int(event.name.split(" ")[1])
+                if _hears(event.at, code, given_up):
+                    found[event.rank] = code
     return found
 
 
 def gave_up(run: Run, ranks: range, at: float) -> float:
     """When DCGM has read of a system processor that does not answer, until a moment, in its
     attempt; infinity: not yet. It calls the driver no more, for no GPU of the node
-    (DcgmCacheManager.cpp: an Xid 119 in /dev/kmsg sets m_skipDriverCalls).
+    (DcgmCacheManager.cpp: an Xid 119 in /dev/kmsg sets m_skipDriverCalls, whatever came before).
     """
     if run.timeline[run.timeline.number_at(at)].kind not in ("failure", "outage"):
         return inf
@@ -130,15 +153,15 @@ def gave_up(run: Run, ranks: range, at: float) -> float:
         event.at
         for gpu in ranks
         for event in attempt_symptoms(run, gpu, at)
-        if event.kind == "gsp" and event.name == "xid 119"
+        if event.name == "xid 119"
     )
     return min(heard, default=inf)
 
 
-def health(run: Run, gpu: int, at: float) -> dict[str, tuple[str, int]]:
+def health(run: Run, gpu: int, at: float, given_up: float) -> dict[str, tuple[str, int]]:
     """DCGM's verdict by watch: its error's name and how bad it is."""
     verdicts = dict.fromkeys(WATCHES, ("DCGM_FR_OK", PASS))
-    for _, code in told_errors(run, gpu, at):
+    for _, code in heard_errors(run, gpu, at, given_up):
         if code in HEALTH_OF_XID:
             watch, status, name = HEALTH_OF_XID[code]
             if status >= verdicts[watch][1]:

@@ -62,12 +62,11 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)
     given_up = gave_up(run, ranks, now) if exporter.version.gives_up else inf
-    blank = given_up <= at
-    if blank:
+    if given_up <= at:
         seen = {name: [] for name in seen}
     heads = [cards[gpu - ranks.start] for gpu in seen["gpu"]]
-    latest = latest_errors(run, ranks, at, min(now, given_up)) if now > at else {}
-    told = _Told(ranks, cards, seen, latest, blank)
+    latest = latest_errors(run, ranks, at, now, given_up) if now > at else {}
+    told = _Told(ranks, cards, seen, latest, given_up)
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
@@ -156,7 +155,7 @@ class _Told(NamedTuple):
     heads: list[str]  # the first labels of each GPU
     seen: Columns
     latest: dict[int, int]  # the codes of the errors since the reading, by rank
-    blank: bool  # whether DCGM has given up calling the driver
+    given_up: float  # when DCGM has given up calling the driver; infinity: not yet
 
 
 class _Card(NamedTuple):
@@ -175,10 +174,10 @@ def _cards_told(run: Run, version: Version, at: float, told: _Told) -> Iterator[
     A lost GPU has no value in any field from that reading on, and no error either (see
     `Version.forgets`); its counts of errors go on.
     """
-    known = {each.gpu: each for each in in_rows(told.seen)}
-    if not (known or told.latest or told.blank):
+    known, blank = {each.gpu: each for each in in_rows(told.seen)}, told.given_up <= at
+    if not (known or told.latest or blank):
         return  # nobody answers for a node that is dead
-    kept = {} if version.forgets or told.blank or len(known) == len(told.ranks) else faults(run, at)
+    kept = {} if version.forgets or blank or len(known) == len(told.ranks) else faults(run, at)
     for gpu, head in zip(told.ranks, told.heads, strict=True):
         gauges, error = known.get(gpu), told.latest.get(gpu)
         if error is None and gauges:
@@ -200,7 +199,7 @@ def _special(
         if counter.field:
             rows = _error(card.error, exporter.version)
         else:
-            rows = own_rows(run, counter.name, card.gpu, card.gauges, at)
+            rows = own_rows(run, counter.name, card.gpu, card.gauges, at, told.given_up)
         for labels, more, value in rows:
             pairs = (*labels, *sorted((*tail, *more)))
             text = "".join(f',{name}="{each}"' for name, each in pairs)
