@@ -151,23 +151,23 @@ def test_python_runs_as_it_is_written(snippet: Snippet, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# The reader's own parser, which the snippets name: it finds a loss in each line of the dialects
-# that they play.
+# The reader's own functions, which the snippets name. The parser finds a loss in each line of the
+# dialects that they play.
 PARSER = r"""
 import re
 
 
-class Losses(list):
-    @property
-    def final_loss(self):
-        return self[-1]
-
-
 def my_parser(log):
-    if not isinstance(log, str):
-        return Losses(each["loss"] for each in log if each["event"] == "step")
     found = re.findall(r"(?<!validate )\bstep:? .*?\bloss:? +([\d.]+)", log)
-    return Losses(map(float, found))
+    return [float(loss) for loss in found]
+
+
+def my_curve(run_records):
+    return [each["loss"] for each in run_records if each["event"] == "step"]
+
+
+def my_alarm(sample):
+    return any(gpu.temperature_c > 95 for gpu in sample.gpus)
 
 
 """

@@ -35,7 +35,8 @@ llmsim --seed 7 --gpus 64 --print-config --toml    # a job file that plays the r
 
 `--print-config` plays nothing. The answer is one JSON object, with an object for each heading of
 this page. The functions that compute its numbers also compute the numbers of the log. GB are 1e9
-bytes, GiB are 2^30 bytes, and a tera is 1e12.
+bytes, GiB are 2^30 bytes, and a tera is 1e12. OPERATION stands for the name of a collective, such
+as `all-gather`.
 
 {tables}"""
 

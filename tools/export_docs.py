@@ -52,11 +52,11 @@ reserved memory add up to the total; tensor activity follows from MFU and clock.
 the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
 waits in a hung collective has a utilization of 100 %, while its tensor cores are idle.
 
-These files become large. At the default `--sample` one GPU takes in a simulated hour 1.7 MB of
-`openmetrics`, 1 MB of `otlp`, 0.08 MB of `nvsmi` and 0.08 MB of `csv`. So 64 GPUs take in a day
-2.6 GB of `openmetrics`, 1.5 GB of `otlp` and 0.12 GB of `nvsmi`. To write these files takes
-minutes. For a smaller file give a longer `--sample` (`--sample 5min` makes the file twenty times
-smaller), fewer `--gpus` or fewer `--steps`.
+These files become large. At the default `--sample`, one GPU fills 1.7 MB of `openmetrics` in a
+simulated hour, or 1 MB of `otlp`, 0.08 MB of `nvsmi` or 0.08 MB of `csv`. So 64 GPUs fill 2.6 GB of
+`openmetrics` in a simulated day, or 1.5 GB of `otlp` or 0.12 GB of `nvsmi`. To write these files
+takes minutes. For a smaller file give a longer `--sample` (`--sample 5min` makes the file twenty
+times smaller), fewer `--gpus` or fewer `--steps`.
 
 ## The folder of logs
 
@@ -105,13 +105,15 @@ In OpenMetrics the name of a counter has to end in `_total`, but the names of dc
 counters do not end in `_total`. So these counters have the type `unknown` in the files. `rate`
 works all the same.
 
-`labels` has the truth about the incidents of a run. Compare it with the alarms of a detector.
+`labels` has the truth about the incidents of a run, which you can compare with the alarms of a
+detector.
 
 Records and files say that they are simulated, if the format has room for a mark.
 
 ## In tests
 
-`records` gives your own tests the records of a run, without a file:
+`records` and `samples` give your own tests the records of a run and the samples of its GPUs,
+without a file. Put your own functions in the place of `my_curve` and `my_alarm`:
 
 ```python
 from datetime import datetime
@@ -131,9 +133,13 @@ def gpu_samples():
     return list(samples(run_of(plan(options)), every=60))
 
 
-def test_my_parser_finds_the_last_loss(run_records):
+def test_my_curve_ends_with_the_last_loss(run_records):
     losses = [each["loss"] for each in run_records if each["event"] == "step"]
-    assert my_parser(run_records).final_loss == losses[-1]
+    assert my_curve(run_records)[-1] == losses[-1]
+
+
+def test_my_alarm_is_silent_while_nothing_is_wrong(gpu_samples):
+    assert not any(my_alarm(each) for each in gpu_samples)
 ```
 """
 

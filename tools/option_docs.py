@@ -50,6 +50,10 @@ file, a scene, the flag's variable, the config file, the default.** The page in 
 neither variables nor files. The address of the page takes flags as parameters
 (`?seed=7&speed-factor=4`). The table says which flags.
 
+In the column of defaults, "drawn" means that the seed chooses. For --recipe, --model, --dataset and
+--gpu, "auto" means the same. For --color, --theme and --view, "auto" means that llmsim chooses what
+suits your terminal.
+
 {options}
 
 `llmsim --version` prints the version, and `llmsim --help` prints all options.

@@ -19,7 +19,11 @@ OWN: tuple[tuple[str, str, str], ...] = (
     ("paused", "1", "the first run begins paused; a link of a paused show has this parameter"),
     ("kiosk", "1", "the page hides controls, pointer and greeting; the screen stays on"),
     ("background", "transparent", "no background, so that OBS shows the picture behind the text"),
-    ("boot", "micropip", "Python starts in the usual way of Pyodide, which is slower"),
+    (
+        "boot",
+        "micropip",
+        "the page's Python (Pyodide) starts in its usual way, which is slower",
+    ),
 )
 
 

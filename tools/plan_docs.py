@@ -36,14 +36,14 @@ this kind. The planner takes the first plan with these properties:
 - the MFU is {mfu} or more.
 
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
-agrees, the planner draws from all models and GPUs.
+agrees, the planner draws from all models and GPUs. If this plan would be absurd and you gave
+`--gpus`, the planner takes a kind with the nearest number of GPUs instead. If your number of GPUs
+is n times this number, the planner multiplies the size of the model and of the batch by the square
+root of n. So the time of the training and the tokens for each parameter stay as they are.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
-nanoGPT is never drawn for 1,024 GPUs. If you ask for both, nanoGPT trains one of the largest models
-that it can train. In general, a framework may have no kind of job for a number of GPUs. Then the
-planner takes the kind with the nearest number. If your number of GPUs is n times this number, the
-planner makes the model and the batch larger by the square root of n. So the time of the training
-and the tokens for each parameter stay as they are.
+nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
+the largest models that it can train.
 
 tests/planning/test_recognised.py has rules that refuse absurd plans. None of the 300 plans breaks a
 rule.
@@ -87,7 +87,8 @@ viewer wants to see a loss that falls from ln V (V: the size of the vocabulary).
 half of the weight. The share in the table is higher, since some frameworks can only pretrain.""",
     "GPUs": """\
 Public logs of 2023 to 2026 name H100 and A100 with NVLink most often, then H200 and B200. Cards
-without NVLink run LoRA, QLoRA and GPT-2. The weights are a column of data/llm_gpus.txt.""",
+without NVLink run LoRA, QLoRA and GPT-2. How often the planner draws
+each GPU is a column of data/llm_gpus.txt.""",
     "Number of GPUs": """\
 Adapters take one card. Fine-tuning and GPT-2 take a node of eight (nanoGPT and llm.c: 8 x A100).
 Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama). Models of 7B to 34B take 128 to 1,024 GPUs
@@ -99,7 +100,7 @@ The sizes are the sizes of released models. Of a mixture only the active paramet
 GPT-2 has sequences of 1,024 tokens. Pythia, Llama 2 and OLMo 2 have 2,048 or 4,096, and Llama 3 has
 8,192. Sequences of 32,768 to 131,072 belong to a later part of pretraining with context parallelism
 (Llama 3, section 3.4.2).""",
-    "Precision of the products": """\
+    "Precision of the matrix products": """\
 Pretraining in fp8 is new (DeepSeek-V3, Nemotron), and needs GPUs of Hopper or later. QLoRA
 keeps the frozen weights in NF4.""",
     "Tokens for each active parameter, in pretraining": """\
@@ -108,8 +109,8 @@ OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20 tokens, a
 smaller model would learn more.""",
     "How a model is spread": """\
 Most models need only data ranks with sharded states. Large models on servers with fast links have
-tensor slices. Models of 12B and more have pipeline stages. Long sequences need context ranks, and
-mixtures need expert ranks.""",
+tensor ranks. Some models of 12B and more also have pipeline stages. Long sequences need context
+ranks, and mixtures of experts need expert ranks.""",
     "What a log shows": """\
 This table counts pretraining and continued pretraining. The log of a fine-tuning always shows the
 whole run.""",
@@ -144,7 +145,7 @@ def _spread(job: Job) -> str:
     layout = job.layout
     if layout.gpus == 1:
         return "one GPU"
-    parts = [("tensor slices", layout.tp), ("pipeline stages", layout.pp), ("context", layout.cp),
+    parts = [("tensor ranks", layout.tp), ("pipeline stages", layout.pp), ("context", layout.cp),
              ("experts", layout.ep)]  # fmt: skip
     found = [name for name, ranks in parts if ranks > 1]
     return f"data ranks{''.join(f' + {name}' for name in found)}"
@@ -207,7 +208,7 @@ def tables(drawn: Sequence[Job]) -> Iterator[str]:
         lambda job: f"{job.schedule.sequence:,}",
         lengths,
     )
-    yield from count("Precision of the products", _precision)
+    yield from count("Precision of the matrix products", _precision)
     pretraining = [job for job in drawn if not job.recipe.released]
     yield from _table(
         "Tokens for each active parameter, in pretraining",

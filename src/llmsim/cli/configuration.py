@@ -128,14 +128,15 @@ def _layout(job: Job) -> dict[str, object]:
         "pipeline_parallel": layout.pp,  # stages of the pipeline
         "context_parallel": layout.cp,  # ranks that divide each sequence
         "expert_parallel": layout.ep,  # ranks that divide the experts of a layer
-        # how data ranks divide weights, gradients and moments: ddp, zero1, zero2, zero3 or fsdp2
+        # how data ranks divide weights, gradients and moments: ddp, zero1, zero2, zero3 or fsdp2;
+        # hsdp is fsdp2 with several replicas
         "sharding": layout.sharding,
         "replicas": layout.replicas,  # groups of HSDP that each hold all weights; 1: no HSDP
         # activations that are computed again: none, selective or full
         "recompute": layout.recompute,
         # whether tensor ranks also divide activations along the sequence
         "sequence_parallel": layout.sequence_parallel,
-        # pieces of the model on a pipeline stage; 0: as many as possible
+        # pieces of the model on a pipeline stage; 1: plain 1F1B
         "interleaved_pieces": layout.interleave,
         "micro_batch_sequences": layout.micro_batch,  # sequences that a rank takes at once
         # micro-batches of an optimizer step, for each data rank
@@ -148,7 +149,7 @@ def _layout(job: Job) -> dict[str, object]:
         # number format of the frozen weights under an adapter; null: bf16, or no adapter
         "frozen_base": "nf4" if layout.four_bit_base else None,
         "compiled": layout.engine.compiled,  # whether torch.compile or XLA compiles the model
-        # whether the loss is computed without all logits in the memory
+        # whether the loss is fused: it keeps the logits in bf16 alone, where the framework can
         "fused_loss": layout.engine.fused_loss,
         "flash_attention": layout.engine.flash,  # whether attention keeps no matrix of scores
     }
@@ -157,21 +158,22 @@ def _layout(job: Job) -> dict[str, object]:
 def _schedule(job: Job) -> dict[str, object]:
     schedule = job.schedule
     return {
-        "steps": schedule.steps,  # last optimizer step of this run
+        # last optimizer step, if no time limit ends the run earlier
+        "steps": schedule.steps,
         # first optimizer step; above 1 the run goes on from a checkpoint
         "first_step": schedule.first_step,
-        # steps over which the learning rate falls, if this run is a part
+        # steps of the learning rate's whole schedule, also if this run is only a part of it
         "whole_run_steps": whole_run(schedule),
         # Slurm's time limit of each attempt; null: none
         "time_limit_seconds": schedule.time_limit or None,
         # time after a launch at which Megatron-LM ends the run; null: none
         "exit_after_seconds": schedule.exit_after or None,
-        # about the last step before a time limit; null: no limit
+        # estimate of the last step before the time limit; null: no limit
         "last_step_within_limit": schedule.reached or None,
         # tokens that the run trains on
         "tokens": objectives.tokens(job, schedule.first_step, last_step(schedule)),
         # With a growing batch, the warmup is counted in sequences.
-        # steps in which the learning rate grows; null with a ramp
+        # steps in which the learning rate grows; null if the batch grows: see warmup_sequences
         "warmup_steps": None if schedule.ramp else schedule.warmup,
         # sequences in which the learning rate grows
         "warmup_sequences": schedule.warmup * schedule.global_batch,

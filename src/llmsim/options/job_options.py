@@ -77,7 +77,7 @@ JOB_OPTIONS = (
     _whole("tp", MOST_GPUS, "tensor-parallel ranks", "what the model needs"),
     _whole("pp", MOST_GPUS, "pipeline stages", "what the model needs"),
     _whole("cp", MOST_GPUS, "ranks that divide each sequence", "what the model needs"),
-    _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "1"),
+    _whole("ep", MOST_GPUS, "ranks that divide the experts of a layer", "what the model needs"),
     Option(
         "sharding", choice(*ASKED_SHARDINGS), either(ASKED_SHARDINGS),
         "how the data ranks divide weights, gradients and optimizer states: "
@@ -111,7 +111,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "processes that the log shows: node, all or rank0", "what is usual", "WHAT",
+        "whose lines the log has: the first node's (node), all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(

@@ -168,7 +168,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show at speed 1; `real`: as long as a real run", "3m", "TIME",
+        "length of a show; real: that of a real run", "3m", "TIME",
         infinite="real",
     ),
     Option(
@@ -195,7 +195,7 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "show the board (with the log), log or wall",
+        "what to show: board (and log), log or wall",
         "auto", "VIEW",
     ),
     Option(
