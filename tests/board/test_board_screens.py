@@ -11,6 +11,8 @@ from llmsim.board.region import BEGIN, END
 from llmsim.dialects.line import Line
 from llmsim.dialects.registry import lines_of
 from llmsim.options.table import Options
+from llmsim.run.events import Summary
+from llmsim.show.dashboard import closing
 from llmsim.show.live_region import TICK
 from llmsim.show.opening import shows_board
 from llmsim.show.player import play
@@ -83,6 +85,13 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
     assert poster[0].startswith("── " + timed(7, gpus)[0].job.model.name[: width // 2])
     again = "".join(row.strip(" \\") for row in poster)
     assert timed(7, gpus)[0].job.command.split()[-1] in again
+
+
+def test_the_poster_has_the_hours_of_the_summary_in_the_log() -> None:
+    run, events = timed(7, 8)
+    summary = next(event for _, event in events if isinstance(event, Summary))
+    numbers = {name: number for _, name, number in closing(summary, run.job).numbers}
+    assert numbers["GPU-hours"] == f"{summary.gpu_hours:,.1f}"
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from llmsim.board.graphs import Mark, history, log_curve, plain_curve, scale, ticks
 from llmsim.board.wall import has_room, wall
 from llmsim.options.table import Options
+from llmsim.physics.learning import objectives
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.opening import shows_board
+from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
 from llmsim.show.player import play
 from llmsim.text.painting import painted
@@ -233,6 +235,39 @@ def test_the_wall_marks_the_saves_that_the_board_marks() -> None:
         assert saves == view.training.saved, f"after {part} of 10 parts"
         counts.append(len(saves))
     assert counts[-1] > 1
+
+
+@pytest.mark.parametrize("part", [0.01, 0.2, 0.5])
+def test_the_power_of_few_gpus_is_the_sum_of_what_stands_beside_each(part: float) -> None:
+    """They are read in turns, and power moves faster than that: two sums would differ."""
+    wanted = Options(seed=4, start=START, gpus=8, recipe="sft", incidents="none")
+    run = run_of(plan(wanted))
+    pace = Pace(run, 180.0)
+    shown = part * 180.0
+    view = Dashboard(run, pace.simulated).view(pace.simulated(shown), shown)
+    assert view.wall is not None
+    rows = wall(view, view.wall(), [], screen_of(120, 40))
+    text = "\n".join("".join(piece for _, piece in row) for row in rows)
+    each = [int(watts) for watts in re.findall(r"(?m)│ +\d .* (\d+)$", text)]
+    told = re.search(r"power ([\d.]+) kW", text)
+    assert len(each) == 8
+    assert told
+    assert float(told[1]) == pytest.approx(sum(each) / 1000, abs=0.051)
+
+
+def test_the_odometers_of_one_gpu_move_and_are_of_this_job_alone() -> None:
+    """A part of a longer run has not read what the jobs before it have."""
+    wanted = Options(seed=9, start=START, gpus=1, dialect="maxtext", incidents="none")
+    job = plan(wanted)
+    assert job.schedule.first_step > 1000
+    run = run_of(job)
+    view = Dashboard(run).view(run_ended(run) / 2, 1.0)
+    assert view.wall is not None
+    told = {name: number for number, name in view.wall().odometers}
+    assert 0.0 < float(told["TPU-hours"]) < 1.0
+    own = objectives.tokens(job, job.schedule.first_step, job.schedule.steps)
+    assert int(told["novels read"].replace(",", "")) < own / 133_000
+    assert float(told["at list price"].removeprefix("$")) > 0.0
 
 
 def test_many_validations_leave_the_curve_to_be_seen() -> None:

@@ -1,5 +1,7 @@
 """What a model says at a validation."""
 
+from math import nan
+
 import pytest
 
 from llmsim.catalog.records import parse_samples, samples
@@ -15,6 +17,11 @@ def test_a_sample_is_of_the_highest_level_that_the_loss_reaches(loss: float) -> 
     of_level = {each.text for each in samples() if each.loss == level}
     for seed in range(5):  # no text comes again before all have come
         assert {sample(seed, number, loss) for number in range(len(of_level))} == of_level
+
+
+def test_a_model_whose_loss_is_not_a_number_says_gibberish() -> None:
+    for number in range(6):
+        assert sample(1, number, nan) == sample(1, number, 1e9)
 
 
 def test_a_wrong_sample_is_refused_with_its_line() -> None:

@@ -66,6 +66,7 @@ class Cluster(NamedTuple):
     trail: Callable[[int, int], Trail] = no_trail  # a GPU's last readings, oldest first
     power: Callable[[int], Sequence[float]] = no_past  # of all GPUs, kW, the latest last
     links: Callable[[int], Sequence[float]] = no_past  # what they send each other, GB/s
+    device: str = "GPU"  # what people call one
 
     @property
     def nodes(self) -> int:

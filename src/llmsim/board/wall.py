@@ -14,11 +14,12 @@ Parts that have no room are left out, the least important first.
 """
 
 from collections.abc import Callable, Sequence
-from math import isfinite, nan
+from math import fsum, isfinite, nan
 
 from llmsim.board import plots
 from llmsim.board.board import View, heading_of, padded, progress
-from llmsim.board.gpu_panel import gpu_panel, kilowatts
+from llmsim.board.gauges import Cluster
+from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts
 from llmsim.board.graphs import LABELS, Mark, history, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
@@ -205,12 +206,12 @@ def _strip(
 
 def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
     """The GPUs, and below them what they draw and what they send."""
-    doing: list[Span] = [("label", "GPUs  ")]
+    doing: list[Span] = [("label", f"{view.cluster.device}s  ")]
     for role, text in more.doing:
         doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
     lines: list[Row] = [ruled(doing, width, screen)]
     columns = width * (2 if screen.unicode else 1)
-    power, links = view.cluster.power(columns), view.cluster.links(columns)
+    power, links = _power(view.cluster, columns), view.cluster.links(columns)
     named: tuple[tuple[str, str, str, str, Sequence[float]], ...] = (
         ("power", "violet", "power ", _last(power, kilowatts), power),
         ("throughput", "blue", "links ", _last(links, _bytes), links),
@@ -229,6 +230,15 @@ def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> l
         lines.append(ruled((("label", name), (role, number)), width, screen))
         lines += history(tuple(values), width, high, screen, hue)
     return [*lines, *[()] * (rows - len(lines))][:rows]
+
+
+def _power(cluster: Cluster, columns: int) -> Sequence[float]:
+    """What all GPUs have drawn, kW. What they draw now is the sum of what stands beside each."""
+    past = cluster.power(columns)
+    if not past or cluster.gpus > MOST_GPUS:
+        return past
+    gauges = [cluster.read(index) for index in range(cluster.gpus)]
+    return [*past[:-1], fsum(each.watts for each in gauges if each.fault != "gone") / 1000]
 
 
 def _last(values: Sequence[float], told: Callable[[float], str]) -> str:

@@ -69,11 +69,14 @@ def short_name(gpu: Gpu) -> str:
     return name
 
 
-def is_a(gpu: Gpu, device: Device) -> bool:
-    """Whether a framework for this kind of device works on it; a TPU is not a "GPU"."""
-    if vendor(gpu) == "Google":
-        return device == "TPU"
-    return device == "GPU" or (device == "NVIDIA GPU" and is_nvidia(gpu))
+def device(gpu: Gpu) -> Device:
+    """What people call it; a TPU is not a "GPU"."""
+    return "TPU" if vendor(gpu) == "Google" else "GPU"
+
+
+def is_a(gpu: Gpu, kind: Device) -> bool:
+    """Whether a framework for this kind of device works on it."""
+    return kind == device(gpu) or (kind == "NVIDIA GPU" and is_nvidia(gpu))
 
 
 def is_built(gpu: Gpu, forms: tuple[str, ...]) -> bool:

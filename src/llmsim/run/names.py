@@ -177,11 +177,12 @@ def team(seed: int) -> str:
 def sample(seed: int, number: int, loss: float) -> str:
     """What a model says at a validation: gibberish at a high loss, confident nonsense at a low.
 
-    Validations are numbered from 0; one after another says another of the texts for the loss.
+    Validations are numbered from 0; one after another says another of the texts for the loss. A
+    loss that is not a number is higher than all others: what is broken makes no sense.
     """
     known = records.samples()
     lowest = min(each.loss for each in known)
-    level = max((each.loss for each in known if each.loss <= loss), default=lowest)
+    level = max((each.loss for each in known if not each.loss > loss), default=lowest)
     fitting = [each.text for each in known if each.loss == level]
     fitting.sort(key=lambda text: noise.bits(seed, f"sample/{text}"))
     return fitting[number % len(fitting)]

@@ -13,7 +13,7 @@ from llmsim.board.board import View
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.board.wall_content import Wall
-from llmsim.catalog.gpus import short_name
+from llmsim.catalog.gpus import device, short_name
 from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
 from llmsim.job.records import Job
 from llmsim.job.schedule import last_step
@@ -99,11 +99,16 @@ def closing(event: Summary, job: Job) -> Closing:
             ("loss", "training loss", f"{event.final_loss:.4f}"),
             *(() if checked is None else (("number", "validation", f"{checked:.4f}"),)),
             ("throughput", "tokens", units.short(event.tokens)),
-            ("power", "GPU-hours", f"{event.gpu_hours:,.0f}"),
+            ("power", f"{device(job.gpu)}-hours", _hours(event.gpu_hours)),
         ),
         joke=names.last_line(job.seed),
         command=job.command,
     )
+
+
+def _hours(count: float) -> str:
+    """As the summary in the log has them, as long as there are few."""
+    return f"{count:,.1f}" if count < 999.95 else f"{count:,.0f}"
 
 
 def _curve(job: Job) -> Callable[[int, int], float]:

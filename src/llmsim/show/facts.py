@@ -1,5 +1,6 @@
 """The facts of a job, as the opening shows them while there is nothing else to see."""
 
+from llmsim.catalog.gpus import device
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning import objectives
 from llmsim.text import units
@@ -12,7 +13,7 @@ def facts(job: Job) -> tuple[tuple[str, str], ...]:
     split = "  ".join(f"{name} {count:,}" for name, count in ranks.items() if count > 1)
     return (
         ("parameters", units.short(job.model.parameters)),
-        ("GPUs", f"{spread.gpus:,} x {job.gpu.name}"),
+        (f"{device(job.gpu)}s", f"{spread.gpus:,} x {job.gpu.name}"),
         ("data", f"{job.dataset.name}, {job.dataset.kind}"),
         ("to read", f"{units.short(objectives.tokens(job, 1, plan.steps))} tokens"),
         ("steps", f"{plan.steps:,}"),
@@ -27,7 +28,7 @@ def facts(job: Job) -> tuple[tuple[str, str], ...]:
         ("saves", f"every {plan.save_every:,} steps" if plan.saves else "none"),
         ("validates", f"every {plan.validate_every:,} steps"),
         ("precision", spread.precision),
-        ("spread", f"{spread.sharding}  {split}".strip()),
+        ("spread", f"{spread.sharding}  {split}".strip() if spread.gpus > 1 else "none"),
         ("recipe", job.recipe.name),
         ("run", job.run_name),
     )

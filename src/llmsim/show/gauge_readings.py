@@ -11,6 +11,7 @@ from math import ceil, fsum, log2, nan
 
 from llmsim.board.gauges import NO_TRAIL, Cluster, Gauge, Trail
 from llmsim.board.gauges import Fault as Blame
+from llmsim.catalog.gpus import device
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.gauges import HEALTHY, Fault
@@ -103,6 +104,7 @@ class Readings:
             trail=self._trail,
             power=self._watts,
             links=self._sent,
+            device=device(card),
         )
 
     def _look(self, moment: Moment) -> None:

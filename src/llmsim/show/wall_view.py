@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from math import fsum
 
 from llmsim.board.wall_content import Wall
-from llmsim.catalog.gpus import dollars_per_hour
+from llmsim.catalog.gpus import device, dollars_per_hour
+from llmsim.job.milestones import steps_before
 from llmsim.job.records import Job
 from llmsim.physics.hardware.telemetry import Activity
 from llmsim.physics.learning import objectives
@@ -88,17 +89,26 @@ def _doing(run: Run, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...
 # --- odometers -----------------------------------------------------------------------------------
 
 
+def _in_few_digits(count: float) -> str:
+    """A count with decimals as long as it is small: one GPU's odometers move, too."""
+    return f"{count:,.2f}" if count < 9.995 else f"{count:,.{int(count < 999.95)}f}"
+
+
 def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
     job, chosen = run.job, sampled(run)
     joules = fsum(energy(run, moment.at, gpu) for gpu in chosen) / len(chosen) * job.layout.gpus
     kwh, hours = joules / 3.6e6, moment.at / 3600 * job.layout.gpus
-    yield f"{kwh:,.1f}" if kwh < 1000 else f"{kwh:,.0f}", "kWh"
-    yield f"${hours * dollars_per_hour(job.gpu):,.0f}", "at list price"
-    yield f"{hours:,.0f}", "GPU-hours"
-    yield f"{kwh / KETTLE_KWH:,.0f}", "kettles boiled"
-    if moment.step:
-        # What an attempt repeats is read once more.
-        again = moment.executed / moment.step
-        yield f"{objectives.tokens(job, 1, moment.step) * again / NOVEL:,.0f}", "novels read"
+    yield _in_few_digits(kwh), "kWh"
+    dollars = hours * dollars_per_hour(job.gpu)
+    yield f"${dollars:,.2f}" if dollars < 99.995 else f"${dollars:,.0f}", "at list price"
+    yield _in_few_digits(hours), f"{device(job.gpu)}-hours"
+    kettles = kwh / KETTLE_KWH
+    yield f"{kettles:,.1f}" if kettles < 9.95 else f"{kettles:,.0f}", "kettles boiled"
+    before = steps_before(job)
+    if moment.step > before:
+        # What an attempt repeats is read once more. What earlier jobs read is not of this one.
+        again = (moment.executed - before) / (moment.step - before)
+        tokens = objectives.tokens(job, before + 1, moment.step) * again
+        yield f"{tokens / NOVEL:,.0f}", "novels read"
     if moment.attempt > 1:
         yield f"{moment.attempt}", "attempts"
