@@ -117,6 +117,27 @@ def test_a_board_of_usual_size_has_all_parts(width: int) -> None:
     assert sum(0x2800 < ord(glyph) <= 0x28FF for glyph in text) > 20
 
 
+@pytest.mark.parametrize("gpus", [1, 3, 8])
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_how_much_of_a_phase_is_over_takes_no_room_from_the_titles(gpus: int, width: int) -> None:
+    view, screen = view_of(gpus, "launch"), TERMINAL._replace(width=width, height=30)
+    heading = texts(board(view, screen))[0]
+    without = texts(board(view._replace(phase_share=-1.0), screen))[0]
+    for title in view.titles[:2]:
+        assert title not in without or title in heading
+    assert "launch" in heading
+    assert width < 80 or gpus > 1 or f"launch {view.phase_share:3.0%}" in heading
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_heading_with_nothing_beside_it_has_the_whole_width(width: int) -> None:
+    """The graphs of one GPU have their names in rows of their own."""
+    view = view_of(1)
+    heading = texts(board(view, TERMINAL._replace(width=width, height=40)))[0]
+    assert f"{view.titles[0]} · {view.titles[1]}" in heading
+    assert heading.endswith(f" {view.phase} ──")
+
+
 def test_eight_gpus_have_a_row_each_with_their_values() -> None:
     view = view_of(8)
     rows = texts(board(view, TERMINAL))

@@ -154,16 +154,27 @@ SHARE_NEEDS = 30  # the same for how much of a phase is over
 
 
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
-    """The titles at the left and the phase at the right of a line of this width."""
+    """The titles at the left and the phase at the right of a line of this width.
+
+    How much of the phase is over is told only where it takes no room from the first two titles.
+    """
     name = view.word or view.phase
     phase: Row = ((view.phase, name.upper() if view.band else name),)
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        phase = (*phase, ("label", f" {view.phase_share:3.0%}"))
-    place = width - length(phase) - 3
-    titles = _titles(view, place - 6, screen) if place > 10 else ()
+        longer = (*phase, ("label", f" {view.phase_share:3.0%}"))
+        first = view._replace(titles=view.titles[:2])
+        usual, other = (_before(first, each, width, screen)[1] for each in (phase, longer))
+        phase = longer if usual == other else phase
+    place, titles = _before(view, phase, width, screen)
     return [(3, titles), (place, phase)] if titles else [(3, phase)]
+
+
+def _before(view: View, phase: Row, width: int, screen: Screen) -> tuple[int, Row]:
+    """The place of a phase, and the titles that there is room for before it."""
+    place = width - length(phase) - 3
+    return place, _titles(view, place - 6, screen) if place > 10 else ()
 
 
 # --- layouts -------------------------------------------------------------------------------
@@ -177,7 +188,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     high = body
     curves = _titled(view, left, high, screen) or plots.plots(view.training, left, high, screen)
     shift = 1 + left + GAP
-    words = _heading(view, left + 2, screen)
+    words = _heading(view, left + 2 if panel.words else inner + 1, screen)
     words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
     lines: list[Row] = [_banded(view, _ruled(inner + 1, words, screen))]
     for number in range(high):
