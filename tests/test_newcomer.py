@@ -31,7 +31,7 @@ def test_the_table_has_the_five_questions() -> None:
         "the loss of step 100",
         "Megatron's iteration line",
         "how fast a save is",
-        "what + does",
+        "what the key `+` does",
         "a new GPU",
     ]
 
@@ -58,7 +58,7 @@ def test_a_save_takes_what_is_said_there(monkeypatch: pytest.MonkeyPatch) -> Non
     ("question", "text"),
     [
         ("Megatron's iteration line", "elapsed time per iteration (ms)"),
-        ("what + does", "play twice as fast"),
+        ("what the key `+` does", "play twice as fast"),
         ("a new GPU", f"{records.gpu_named('H20-3e').name}"),
     ],
 )

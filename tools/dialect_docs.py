@@ -41,10 +41,10 @@ STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step
 HEAD = """\
 # Dialects
 
-A dialect is the log of one framework. This page shows the same run as each framework prints it.
-An excerpt has three parts: lines of the training, lines of a validation, and lines of the launch.
-The third part has the first lines of the launch that no other framework prints. Long lines are
-cut. `make docs` makes this page from run {seed}:
+A dialect is the log of one framework. This page shows the log of each framework.
+An excerpt has up to three parts: lines of the training, lines of a validation, and lines of the
+launch. The third part has the first lines of the launch that no other framework prints. Long lines
+are cut. `make docs` makes the excerpts with this command:
 
 `{command}`
 
@@ -53,7 +53,11 @@ its framework prints, and nothing else.
 
 All excerpts have the same seed. Most excerpts have the same job, but a few frameworks cannot train
 this job. `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogpt` and `llmc` train
-models of GPT-2's shape, and `trl` fine-tunes.
+models of GPT-2's shape, and `trl` fine-tunes. Four frameworks log every step (`nanotron`,
+`maxtext`, `llmc` and `nemo`); their excerpts are of runs with 270 steps.
+
+For each framework a link leads to its statements that print: the places in its source that write
+the lines of the log.
 
 """
 
@@ -61,7 +65,8 @@ READERS_HEAD = """\
 ## Known readers
 
 These programs are public parsers of the frameworks' logs. Tests apply the parsers' regular
-expressions to thirty runs. The table says what each parser finds in run 5.
+expressions to thirty runs. The table says what each parser finds in one
+of these runs, which has seed 5. (It is another run than the run of the excerpts.)
 
 | dialect | parser | finds |
 |---|---|---|

@@ -45,7 +45,8 @@ meaning.
 Every object has two fields: `event` is the kind of the event, and `simulated` is always `true`.
 Every event has two times: `time` is the date and time of the simulated clock, and `at_seconds` is
 the number of simulated seconds since the first launch. `at_seconds` never goes back. Units:
-durations are simulated seconds, sizes are bytes, GB are 1e9 bytes, losses are nats per token.
+durations are simulated seconds, sizes are bytes, and GB are 1e9 bytes. Losses are nats per token;
+in DPO nats per pair, and in GRPO the value of GRPO's own objective.
 Shares and MFU lie between 0 and 1. A number that is not finite is `null`.
 
 ```python
@@ -64,8 +65,7 @@ the framework prints. This number may differ from the loss of the step:
 
 | the log of | prints |
 |---|---|
-| `megatron`, `nemo` | the mean loss of the steps since the last logged step |
-| `hf`, `trl` | the mean loss of the steps since the last record |
+| `megatron`, `nemo`, `hf`, `trl` | the mean loss of the steps since the last logged step |
 | `nanogpt` | the loss of one micro-batch of one rank. This loss has more noise |
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
@@ -76,10 +76,10 @@ these steps.
 In most frameworks the printed rates and step times are means since the last printed step. In the
 events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since
 the step whose number is in the field `previous`.
-The first printed mean may cover other steps. An example is a run that logs every 100 steps. The
-first line of `megatron` comes at step 100, and its mean covers the steps 1 to 100 with the slow
-step 1. But step 1 has an event of its own. So the event of step 100 has `previous` = 1, and its
-mean covers the steps 2 to 100.
+The first printed mean may cover other steps than the first mean in the events. An example is a run
+that logs every 100 steps. The first line of `megatron` comes at step 100, and its mean covers the
+steps 1 to 100 with the slow step 1. But step 1 has an event of its own. So the event of step 100
+has `previous` = 1, and its mean covers the steps 2 to 100.
 
 ## run
 
@@ -95,9 +95,9 @@ The first line says which run it is, and which command plays it again.
 
 # What a field means wherever its own record says nothing more about it.
 USUAL: dict[str, str] = {
-    "at_seconds": "simulated seconds since the launch",
+    "at_seconds": "simulated seconds since the first launch",
     "seconds": "duration, simulated seconds",
-    "step_seconds": "mean seconds of a step",
+    "step_seconds": "as in `step`",
     "step": "optimizer step, counted from 1",
     "steps": "how many optimizer steps",
     "epoch": "pass over the data, counted from 1",
@@ -131,7 +131,7 @@ USUAL: dict[str, str] = {
     "calls": "how many calls",
     "channels": "how many channels of NCCL",
     "checkpoints": "how many checkpoints were saved",
-    "summarized": "how many nodes or ranks the log puts into one line",
+    "summarized": "how many nodes or ranks have no event of their own",
     "done": "units that are done",
     "total": "units of the whole task",
     "parameters": "all weights of the model",
@@ -139,13 +139,13 @@ USUAL: dict[str, str] = {
     "embedding_parameters": "weights of the embeddings",
     "parameters_per_gpu": "weights on a GPU",
     "vocabulary": "how many tokens the vocabulary has",
-    "flops_per_token": "FLOPs of a token, forward and backward, of the model alone",
+    "flops_per_token": "FLOPs that the training needs for one token, without recompute",
     "mfu": "model FLOPs utilization, 0..1",
     "gpu_hours": "GPUs x hours",
-    "loss": "loss, nats per token",
-    "first_loss": "loss of the first step, nats per token",
-    "final_validation": "loss of the last validation, nats per token",
-    "best_validation": "loss of the best validation, nats per token",
+    "loss": "loss of the validation set, or of the step",
+    "first_loss": "loss of the first step",
+    "final_validation": "loss of the last validation",
+    "best_validation": "loss of the best validation",
     "perplexity": "e to the power of the loss",
     "metric": "name of the metric",
     "value": "value of the metric",
@@ -241,7 +241,11 @@ def schema_of(
             return {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
         item = annotation.slice
         assert isinstance(item, ast.Tuple), ast.unparse(annotation)
-        return {"type": "array", "items": schema_of(item.elts[0], field, module, used)}
+        first, *others = (each for each in item.elts if ast.unparse(each) != "...")
+        if others:  # tuple[X, Y]
+            places = [schema_of(each, field, module, used) for each in (first, *others)]
+            return {"type": "array", "prefixItems": places, "items": False}
+        return {"type": "array", "items": schema_of(first, field, module, used)}
     name = ast.unparse(annotation)
     if name in PLAIN:
         kind = PLAIN[name]
@@ -351,6 +355,7 @@ def shown(field: Field, module: ModuleType) -> str:
     text = field.annotation.replace("tuple[tuple[str, float], ...]", "object of numbers")
     text = text.replace("tuple[tuple[str, int], ...]", "object of integers")
     text = text.replace("tuple[tuple[int, int], ...]", "array of pairs of integers")
+    text = text.replace("tuple[tuple[int, float], ...]", "array of pairs: integer, number")
     text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"array of \1", text)
     for name, word in PLAIN.items():
         text = re.sub(rf"\b{name}\b", word, text)

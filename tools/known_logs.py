@@ -18,9 +18,9 @@ class Compared(NamedTuple):
 COMPARED = (
     Compared(
         "torchtitan",
-        "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without a filter of ranks (January "
+        "a whole log of 8 x H200 (November 2025); Qwen3-0.6B without LOG_RANK (January "
         "2026); pytorch/torchtitan pull requests 1287, 2389, 3393",
-        "releases of 2026 print the loss with five decimals; without a filter all ranks of a node "
+        "releases of 2026 print the loss with five decimals; without LOG_RANK all ranks of a node "
         "print, but in our logs only one rank of each node prints",
     ),
     Compared(
@@ -29,8 +29,9 @@ COMPARED = (
         "a course's logs on 4 GPUs (before core 0.9, September 2024); a fork's log on 8 GPUs "
         "(November 2025); NVIDIA/Megatron-LM issue 756",
         "the order of the weights in a bucket, which is the order of a Python set; the number of "
-        "zeros, which is printed only on request; marks before the lines of core 0.11 and of "
-        "forks; on more than 8 nodes our NCCL prints on the first node alone",
+        "zeros in the gradient, which Megatron-LM prints only on request; core 0.11 and forks "
+        "put a prefix before some lines; on more than 8 nodes our NCCL prints on the first node "
+        "alone",
     ),
     Compared(
         "nanotron",
@@ -77,7 +78,7 @@ COMPARED = (
         "SFT logs of 2026 (one log of August); a GRPO log of 2026 with strings for numbers, "
         "and two GRPO logs of 2025",
         "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
-        "another order, warn of new PAD and BOS tokens, and name a length completion_length",
+        "another order, warn of new PAD and BOS tokens, and call one length completion_length",
     ),
     Compared(
         "nanogpt",
@@ -97,8 +98,8 @@ COMPARED = (
         "a benchmark of saves to GCS with 658 M weights (2.3); two runs with the modes of modules "
         "(2.4); a table of 2.6 with FLOPs; a CIFAR run with a monitored metric",
         "releases before 2.6 have no column of FLOPs, and releases before 2.3 no column of modes; "
-        "v_num is the logger's version; a save that monitors a metric prints the metric, "
-        "but our saves monitor no metric",
+        "v_num, the logger's number of the run, is always 0 in our logs; a save that monitors a "
+        "metric prints the metric, but our saves monitor no metric",
     ),
     Compared(
         "nemo",

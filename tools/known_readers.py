@@ -300,8 +300,8 @@ OLDER = (
         "nanotron", "huggingface/bench_cluster: bench_cluster/report.py",
         r"\[default\d+\]:\S+ \S+ \[INFO\|DP=\d+\|PP=\d+\|TP=\d+\|\S+\]: iteration: (\d+) / \d+ \| "
         r"consumed_tokens: ([\d\.KM]+) \| elapsed_time_per_iteration_ms: ([\d\.KM]+) \| ",
-        "nanotron of 2024 printed elapsed_time_per_iteration_ms, and named PP and TP also where "
-        "there is one rank",
+        "nanotron of 2024 printed elapsed_time_per_iteration_ms, and printed PP and TP also for "
+        "one rank",
     ),
     Older(
         "megatron", "AMD-AGI/Primus-SaFE: Lens/modules/telemetry-processor",

@@ -32,7 +32,8 @@ def objects(path: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("seed", "asked"),
     [(seed, {"recipe": recipe}) for seed, recipe in enumerate(RECIPES)]
-    + [(7, {"gpus": 128, "evaluate": True, "dialect": "pytorch"})],
+    + [(7, {"gpus": 128, "evaluate": True, "dialect": "pytorch"})]
+    + [(3, {"incidents": "chaos"})],
 )
 @pytest.mark.long
 def test_every_kind_of_record_is_as_the_schema_says(seed: int, asked: dict[str, object]) -> None:

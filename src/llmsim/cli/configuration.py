@@ -234,7 +234,7 @@ def _expected(job: Job) -> dict[str, object]:
         "step_seconds": seconds,  # time of a steady optimizer step
         "tokens_per_second": rate,  # tokens of a step / time of a step, of the whole cluster
         "tokens_per_second_per_gpu": rate / job.layout.gpus,  # tokens/s of one GPU
-        # FLOPs of a token, forward and backward, of the model alone
+        # FLOPs that the training needs for one token, without recompute
         "flops_per_token": throughput.job_flops_per_token(job),
         "mfu": throughput.mfu(job, rate),  # model FLOPs utilization
         # model FLOPs that a GPU computes in a second, / 1e12

@@ -35,10 +35,10 @@ class Symptom(NamedTuple):
     rank: int  # rank of the process that prints the line, or whose GPU the line names
     code: int = 0  # exit status, milliseconds or a channel, depending on `name`
     kind: str = ""  # kind of the incident
-    executed: int = 0  # steps that this attempt's processes have run
+    executed: int = 0  # steps since this attempt began
     step: int = 0  # the last optimizer step that was complete
     peer: int = -1  # rank for which the process waits, or whose process does not end; -1: none
-    mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process that writes meanwhile
+    mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process mixed into this line
 
 
 class Failed(NamedTuple):
@@ -62,19 +62,19 @@ class Restarted(NamedTuple):
     kind: str  # kind of the incident that ended the attempt before
     hostname: str  # name of the node that is replaced, or that caused the incident
     rank: int
-    cured: tuple[int, ...] = ()  # incidents whose data this attempt skips
+    cured: tuple[int, ...] = ()  # numbers of the incidents whose data this attempt skips
     step: int = 0  # last step of the checkpoint from which the attempt goes on
     spare: str = ""  # name of the machine that takes the node's place, or empty
     spares: tuple[tuple[int, int], ...] = ()  # each replaced node, and its new machine's number
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
-    boots: tuple[tuple[int, float], ...] = ()  # each node that was booted again, and when
+    boots: tuple[tuple[int, float], ...] = ()  # a node that booted, and the second of its boot
 
 
 class Resumed(NamedTuple):
-    """The attempt goes on from a whole checkpoint. Step 0 means that the attempt begins anew."""
+    """The attempt goes on from a checkpoint, or from the beginning if there is none."""
 
     at: float
-    step: int
+    step: int  # last step of the checkpoint; 0: no checkpoint
     path: str
     size: int
     seconds: float  # how long the load took, simulated seconds

@@ -91,7 +91,7 @@ class TokenizerLoaded(NamedTuple):
 
 
 class DatasetReady(NamedTuple):
-    """The part of the data set that this run trains on is on disk and tokenized."""
+    """The data of this run are on disk, and are tokenized."""
 
     at: float
     tokens: int

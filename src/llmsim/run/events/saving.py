@@ -22,7 +22,7 @@ class Validated(NamedTuple):
     seconds: float
     accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
     training_seconds: float = 0.0  # as in `step`
-    part: str = ""  # after the training "validation" or "test"; otherwise empty
+    part: str = ""  # `validation` or `test` after the end of the training; else empty
 
 
 class CheckpointStarted(NamedTuple):
@@ -45,8 +45,8 @@ class CheckpointStaged(NamedTuple):
 
 
 class CheckpointSaved(NamedTuple):
-    """The checkpoint is whole on disk. A save in the background is whole some time
-    before this event."""
+    """The training notices that a checkpoint is whole on disk. A save in the background was whole
+    some time earlier."""
 
     at: float
     step: int

@@ -21,17 +21,18 @@ class EpochStarted(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An optimizer step was logged. Rates are means since the previous logged step."""
+    """An optimizer step is done, and is recorded. Rates are means since `previous`. A framework's
+    log may have no line for a recorded step."""
 
     at: float
     step: int
-    previous: int  # the logged step before this step; 0 at the first step
+    previous: int  # the recorded step before, or a resume's checkpoint; at first 0
     epoch: int
-    loss: float  # loss of this step's global batch alone, nats per token
+    loss: float  # loss of this step's global batch alone
     gradient_norm: float  # norm of the gradient before clipping
     learning_rate: float  # learning rate of this step
     step_seconds: float  # mean seconds of a step since `previous`, without pauses
-    host_seconds: float  # seconds since step `previous` by the clock, pauses included
+    host_seconds: float  # seconds from step `previous` to this step, pauses included
     tokens: int  # tokens that have been read so far
     tokens_per_second: float  # tokens a second, of the whole cluster
     samples_per_second: float  # sequences a second, of the whole cluster
@@ -41,7 +42,7 @@ class Step(NamedTuple):
     capacity: int
     remaining: float  # seconds to the last sequence at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # metrics of DPO and GRPO, by TRL's names
-    training_seconds: float = 0.0  # seconds since the first step began, pauses included
+    training_seconds: float = 0.0  # seconds since the attempt's first step, with pauses
 
 
 class StepSkipped(NamedTuple):
@@ -103,7 +104,7 @@ class BatchGrew(NamedTuple):
     step: int
     before: int  # sequences of a global batch before this step
     after: int
-    accumulation: int  # micro-batches of a step from now on
+    accumulation: int  # micro-batches of a data rank in a step, from now on
 
 
 class EpochEnded(NamedTuple):
@@ -111,5 +112,5 @@ class EpochEnded(NamedTuple):
 
     at: float
     epoch: int
-    loss: float  # training loss of the epoch's last step, nats per token
+    loss: float  # training loss of the epoch's last step
     seconds: float  # how long the pass took, validations and saves included
