@@ -350,7 +350,8 @@ BAD_LINES: dict[Parse, str] = {
         Foo | 7B | active=8B experts=8   -> 'Foo' has 8,000,000,000 active parameters
     """,
     records.parse_datasets: """
-        Foo | 1B          -> columns are name | tokens | kind | rows | level, but this line has 2.
+        Foo | 1B          -> columns are name | tokens | kind | rows | level | mark, but this
+        Foo | 1B | web | | | serious -> mark 'serious' is not funny
         Foo | 1M | chat | many -> rows 'many' is not a number
         Foo | 1M | chat | 2000000 -> '2000000' rows are more than the 1000000 tokens
         Foo | 1M | web | 1000 -> '1000' rows, where text of the kind web has none

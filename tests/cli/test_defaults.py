@@ -68,7 +68,7 @@ def test_every_default_can_be_kept_in_a_variable_and_in_the_file(option: Any, fi
     texts = {
         "seed": "7", "gpus": "8", "start": "2026-01-30", "duration": "real", "view": "log",
         "speed-factor": "max", "instant-print-lines": "9", "runs": "0", "exit-after-time": "1h",
-        "tidy": "on", "type": "on", "inhibit": "on", "color": "never",
+        "tidy": "on", "jokes": "no", "type": "on", "inhibit": "on", "color": "never",
         "dialect": "olmo", "recipe": "sft",
         "model": "Foo-7B", "dataset": "C4", "gpu": "H200", "evaluate": "on", "sample": "1s",
         "sequence": "4096", "batch": "512", "micro-batch": "2", "tp": "4", "pp": "2",

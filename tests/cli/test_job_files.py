@@ -133,6 +133,7 @@ def test_the_file_of_any_run_plays_the_same_run(seed: int) -> None:
         {"recipe": "pretrain", "job": {"data": {"loader": "ordered"}}},
         {"recipe": "lora"}, {"evaluate": True},
         {"model": "Basalt-405B", "gpus": 4096, "recipe": "pretrain"}, {"gpus": 3}, {"tidy": True},
+        {"jokes": False}, {"jokes": False, "model": "ButtGPT-420B"},
         {"model": "Archipelago-8x7B", "recipe": "pretrain"}, {"lr": 1e-5, "log_every": 7},
         {"model": "Archipelago-8x7B", "recipe": "pretrain", "ep": 8, "gpu": "H200", "gpus": 64},
         {"model": "X-8B", "recipe": "pretrain", "gpu": "H200", "gpus": 32, "cp": 2, "tp": 2},

@@ -45,7 +45,7 @@ def test_lists_are_tables_in_80_columns(capfd: Captured, kind: str) -> None:
     [
         ("models", "ButtGPT-420B                                 420B    420B  funny"),
         ("gpus", "NVIDIA H200                                   143771 MiB   700 W      989     8"),
-        ("datasets", r"FineWeb +15T  web +-"),
+        ("datasets", r"FineWeb +15T  web +-  serious"),
         ("releases", r"torch         2.9.1\+cu128"),
         ("incidents", "gpu-lost        GPU         5.6  the GPU has fallen off the bus"),
     ],

@@ -23,6 +23,13 @@ def test_every_line_is_a_statements_at_its_place(dialect: str, seed: int) -> Non
     assert not faults, "\n".join(faults[:10])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sober_run_of_the_house_has_all_lines_but_the_jokes(seed: int) -> None:
+    told = log(HOUSE, seed, tidy=True, jokes=False)
+    faults = walked(HOUSE, told.job, told.lines)
+    assert not faults, "\n".join(faults[:10])
+
+
 # The older releases that have a table of their own.
 OLDER = [(name, release) for name in TABLES for release in getattr(table_module(name), "OLDER", {})]
 

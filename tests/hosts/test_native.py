@@ -246,6 +246,14 @@ def test_timeout_of_the_shell() -> None:
     assert re.fullmatch(rf"{AGAIN} --seed \d+ --start [\dT:-]+\n", ended.stderr)
 
 
+def test_a_sober_show_that_is_stopped_says_the_command_alone() -> None:
+    sober = f"{sys.executable} -m llmsim --jokes no --view log"
+    ended = from_shell(f"timeout --preserve-status -s INT 2 {sober}")
+    assert ended.returncode == 130
+    assert not any(line in ended.stdout for line in FAREWELLS)
+    assert re.fullmatch(rf"{AGAIN} --jokes no --seed \d+ --start [\dT:-]+\n", ended.stderr)
+
+
 @pytest.mark.parametrize("dialect", ["hf", "nanogpt", "pytorch"])
 def test_a_run_that_somebody_likes_can_be_had_again(dialect: str) -> None:
     """A framework's own log has no such line, so standard error has it; ours has it itself."""

@@ -49,6 +49,12 @@ def test_every_key_of_a_job_file_that_is_no_flag_is_found_by_its_name() -> None:
             assert "(--job, docs/jobs.md)" in unknown(f"--{row.field}", "--"), row
 
 
+@pytest.mark.parametrize("typed", ["serious", "no-jokes", "no-farewell", "sober"])
+def test_who_wants_no_jokes_is_told_how(typed: str) -> None:
+    assert unknown(f"--{typed}", "--") == f"there is no option '--{typed}': --jokes no does that."
+    assert from_query([(typed, "1")])[1] == [f"there is no option '{typed}': jokes=no does that."]
+
+
 def test_a_page_answers_in_its_own_words() -> None:
     assert from_query([("loop", "1")])[1] == ["there is no option 'loop': runs=0 does that."]
     assert from_query([("epochs", "1")])[1] == ["there is no option 'epochs'."]

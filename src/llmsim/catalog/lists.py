@@ -158,7 +158,11 @@ _HIGHEST_LEVEL = 2.0  # nats
 
 
 def level_in(cell: str) -> float:
-    """A signed number of nats: +0.24 or -0.18. Raises CatalogError for anything else."""
+    """A signed number of nats, +0.24 or -0.18, or 0 in an empty cell. Raises CatalogError for
+    anything else.
+    """
+    if not cell:
+        return 0.0
     if cell[:1] not in ("+", "-") or not is_digits(cell[1:].replace(".", "", 1)):
         raise refused(cell, "is not a signed number of nats such as +0.24")
     if abs(float(cell)) > _HIGHEST_LEVEL:

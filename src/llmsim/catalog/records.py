@@ -51,6 +51,7 @@ class Dataset(NamedTuple):
     kind: str  # web, code, chat, math, books, multilingual ...
     rows: int = 0  # conversations, pairs of answers or problems; 0 of text, which is not counted
     level: float = 0.0  # nats by which its loss lies above or below that of its kind
+    funny: bool = False  # whether its name is a joke
 
 
 Form = Literal["sxm", "pcie", "geforce", "workstation", "superchip", "instinct", "tpu"]
@@ -273,7 +274,7 @@ def parse_models(text: str, source: str) -> tuple[Model, ...]:
 
 def parse_datasets(text: str, source: str) -> tuple[Dataset, ...]:
     """The data sets in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _DATASET, _dataset, optional=2)
+    return parsed(text, source, _DATASET, _dataset, optional=3)
 
 
 def parse_gpus(text: str, source: str) -> tuple[Gpu, ...]:
@@ -313,6 +314,10 @@ def _per_cent(cell: str) -> float:
     return share
 
 
+def _mark(cell: str) -> bool:
+    return bool(checked(cell, "is not funny, the one mark that there is", good=cell == "funny"))
+
+
 def _traits(cell: str) -> tuple[int, int, bool]:
     """Active parameters, experts and a joke, from "active=12.9B experts=8 funny".
 
@@ -342,13 +347,13 @@ _ROW_TOKENS = {"chat": 700, "preference": 750, "problems": 200}
 
 
 def _dataset(
-    name: str, tokens: int, kind: str, rows: int | None = None, level: float = 0.0
+    name: str, tokens: int, kind: str, rows: int | None = None, level: float = 0.0, *mark: bool
 ) -> Dataset:
     if rows is not None and kind not in _ROW_TOKENS:
         raise refused(f"{rows}", f"rows, where text of the kind {kind} has none")
     if (rows or 0) > tokens:
         raise refused(f"{rows}", f"rows are more than the {tokens} tokens")
-    return in_rows(Dataset(name, tokens, kind, rows or 0, level), kind)
+    return in_rows(Dataset(name, tokens, kind, rows or 0, level, *mark), kind)
 
 
 def in_rows(dataset: Dataset, kind: str) -> Dataset:
@@ -387,6 +392,7 @@ def _release(name: str, version: str, needs: dict[str, str] | None = None) -> Re
 _MODEL = {"name": plain_name, "total parameters": parse_size, "traits": _traits}
 _DATASET = {
     "name": plain_name, "tokens": parse_size, "kind": _kind, "rows": rows_in, "level": level_in,
+    "mark": _mark,
 }  # fmt: skip
 _GPU = {
     "name": device_name, "memory": whole_number_in, "TDP": whole_number_in, "bf16": number_in,

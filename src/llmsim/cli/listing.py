@@ -67,12 +67,12 @@ def _table(kind: str) -> list[Row]:
         return [("recipe", "trains"), *aims]
     if kind == "models":
         sizes = [(m.name, _count(m.parameters), _count(m.active_parameters),
-                  "funny" if m.funny else "serious") for m in records.models()]  # fmt: skip
+                  _mark(m)) for m in records.models()]  # fmt: skip
         return [("model", "parameters", "active", "name"), *sizes]
     if kind == "datasets":
-        data = [(d.name, _count(d.tokens), d.kind, f"{d.rows:,}" if d.rows else "-")
+        data = [(d.name, _count(d.tokens), d.kind, f"{d.rows:,}" if d.rows else "-", _mark(d))
                 for d in records.datasets()]  # fmt: skip
-        return [("dataset", "tokens", "kind", "rows"), *data]
+        return [("dataset", "tokens", "kind", "rows", "name"), *data]
     if kind == "gpus":
         cards = [(g.name, f"{g.memory_mib} MiB", f"{g.tdp_watts} W", f"{g.tflops:g}",
                   f"{g.per_node}") for g in records.gpus()]  # fmt: skip
@@ -84,6 +84,11 @@ def _table(kind: str) -> list[Row]:
     if kind == "scenes":
         return [("scene", "what there is to see"), *((s.name, s.sentence) for s in scenes())]
     return [("release", "version"), *(each[:2] for each in records.releases())]
+
+
+def _mark(row: records.Model | records.Dataset) -> str:
+    """What kind of name it has."""
+    return "funny" if row.funny else "serious"
 
 
 def _count(value: float) -> str:

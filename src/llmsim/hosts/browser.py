@@ -329,5 +329,6 @@ async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
     except asyncio.CancelledError:
         status = ExitStatus.SIGINT
     screen = page.screen()
-    page.post(f"{page.ending()}{blank_row(screen)}{farewell(options.seed or 0, screen)}\n", 0)
+    goodbye = f"{farewell(options.seed or 0, screen)}\n" if options.jokes else ""
+    page.post(f"{page.ending()}{blank_row(screen)}{goodbye}", 0)
     return status

@@ -70,7 +70,8 @@ def main(options: Options, ends_process: bool = False) -> int:
             from llmsim.show.player import farewell  # the first line does not wait for it
 
             seed = session.options.seed or 0
-            output.end(farewell(seed, output.screen()) if stopped and not gone else "")
+            told = stopped and not gone and session.options.jokes
+            output.end(farewell(seed, output.screen()) if told else "")
         if stopped:
             session.say_again()
         if console is not None:

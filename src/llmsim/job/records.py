@@ -80,6 +80,7 @@ class _Fields(NamedTuple):
     framework: Framework  # the training framework whose log the run writes
     evaluates: bool = False  # runs its benchmarks at every validation, not only at the end
     tidy: bool = False  # no interleaved or split lines at the launch
+    jokes: bool = True  # dry lines, odd names and odometers; asked-for names are kept without them
     background_saves: bool = False  # checkpoints are staged, and written while training goes on
     incidents: str = "none"  # how often something breaks: none, rare, typical or chaos
     asked: tuple[Asked, ...] = ()  # what shall break besides

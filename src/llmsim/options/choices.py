@@ -38,6 +38,7 @@ def choices(name: str, *, installed: bool = False) -> Sequence[str]:
         "recompute": RECOMPUTES,
         "precision": PRECISIONS,
         "capture": ("auto", *CAPTURES),
+        "jokes": ("no", "yes"),
         "incidents": LEVELS,
         "duration": ("real",),
         "speed-factor": ("max",),

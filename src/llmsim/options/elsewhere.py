@@ -30,6 +30,7 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ("llmsim --print-config shows the plan", "dry-run plan show-config"),
     ("--incident KIND@WHEN", "fail failure fault crash error oom kill inject"),
     ("--incidents none", "no-incidents no-failures no-faults"),
+    ("--jokes no", "serious sober no-jokes no-joke no-farewell farewell no-humor no-humour no-fun"),
     ("--recipe NAME", "task objective sft dpo grpo lora pretrain stage"),
     ("--gpu NAME", "device accelerator hardware gpu-type h100 a100"),
     ("--gpus N", "nodes num-nodes nnodes nproc-per-node num-gpus n-gpus world-size ranks devices"),

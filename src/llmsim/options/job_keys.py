@@ -172,6 +172,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("run", "start", "start", as_option("start"), "time of the first line"),
     ("run", "evaluate", "evaluate", as_option("evaluate"), "benchmarks at every validation"),
     ("run", "tidy", "tidy", as_option("tidy"), "true: launch lines are printed whole and in order"),
+    ("run", "jokes", "jokes", switch(), "false: no jokes, and no funny names"),
     ("run", "incidents", "incidents", as_option("incidents"), "how often something breaks"),
     ("run", "incident", "incident", each_as_option("incident"), "what breaks, and when"),
     ("run", "name", "name", name(), "name of the run"),

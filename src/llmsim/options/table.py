@@ -73,6 +73,7 @@ class Options(NamedTuple):
     job: Wanted | None = None
     evaluate: bool = False
     tidy: bool = False
+    jokes: bool = True
     incidents: str = "rare"
     incident: tuple[str, ...] = ()
     seed: int | None = None
@@ -140,17 +141,19 @@ OPTIONS = (
     *JOB_OPTIONS,
     Option(
         "evaluate", parse_switch, "yes or no",
-        "benchmarks at validations (only pytorch)", "no", "",
-        names_job=True,
+        "benchmarks at validations (only pytorch)", "no", "", names_job=True,
     ),
     Option(
         "tidy", parse_switch, "yes or no", "do not mix the processes' launch lines",
         "no", "", names_job=True,
     ),
     Option(
+        "jokes", parse_switch, "yes or no", "jokes and funny names: yes or no",
+        "yes", "ANSWER", names_job=True,
+    ),
+    Option(
         "incidents", choice(*LEVELS), either(LEVELS),
-        "failures: none, rare, typical or chaos",
-        "rare", "LEVEL", names_job=True,
+        "failures: none, rare, typical or chaos", "rare", "LEVEL", names_job=True,
     ),
     Option(
         "incident", parse_incidents, INCIDENTS,
@@ -168,8 +171,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show; real: that of a real run", "3m", "TIME",
-        infinite="real",
+        "length of a show; real: that of a real run", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
@@ -195,8 +197,7 @@ OPTIONS = (
     ),
     Option(
         "view", choice(*VIEWS), either(VIEWS),
-        "what to show: board (and log), log or wall",
-        "auto", "VIEW",
+        "what to show: board and log, log or wall", "auto", "VIEW",
     ),
     Option(
         "stream", choice(*STREAMS), either(STREAMS),
@@ -234,8 +235,7 @@ OPTIONS = (
     ),
     Option(
         "quiet", parse_switch, "yes or no",
-        "show nothing, and write only the exports", "no", "",
-        in_url=False, in_config=False,
+        "show nothing, and write only the exports", "no", "", in_url=False, in_config=False,
     ),
     Option(
         "list", choice(*LISTS, old=OLD_LISTS), either(LISTS),

@@ -106,6 +106,7 @@ class Wanted(NamedTuple):
     start: datetime | None = None
     evaluate: bool | None = None
     tidy: bool | None = None
+    jokes: bool | None = None
     incidents: str | None = None
     incident: tuple[str, ...] | None = None
     name: str | None = None

@@ -29,7 +29,7 @@ from llmsim.planning.given import (
     framework_of_release,
     refuse_uneven_groups,
 )
-from llmsim.planning.kinds import runs_clusters
+from llmsim.planning.kinds import offered, runs_clusters
 from llmsim.planning.models import (
     asked_model,
     config_of,
@@ -94,13 +94,13 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
         return by_name[noise.choose(seed, f"plan/{stream}", by_name, index=index)]
 
     named = asked_model(asked)
-    model = named or drawn("model", _models(recipe, framework))
+    model = named or drawn("model", _models(options, recipe, framework))
     if framework.dense_only and (asked.experts or model.experts) > 1:
         reason = f" trains dense models, not {model.name}, a mixture of experts."
         raise PlanError(Setting("dialect", framework.name), reason)
     kinds = kinds_of_data(recipe, model, asked)
     dataset = asked_dataset(asked, kinds[0]) or drawn(
-        "dataset", tuple(each for each in records.datasets() if each.kind in kinds)
+        "dataset", (each for each in offered(options, records.datasets()) if each.kind in kinds)
     )
     dataset = records.in_rows(dataset, recipe.kinds[0])
     precision = asked.precision or "bf16"
@@ -131,9 +131,9 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     return Candidate(framework, recipe, model, config, dataset, gpu, layout, sequence, decay, asked)
 
 
-def _models(recipe: Recipe, framework: Framework) -> Iterator[Model]:
+def _models(options: Options, recipe: Recipe, framework: Framework) -> Iterator[Model]:
     """The listed models that a recipe can begin with and that suit a framework."""
-    for model in records.models():
+    for model in offered(options, records.models()):
         if not (recipe.relative and is_tuned(model)) and registry.suits(framework, model):
             yield model
 

@@ -5,13 +5,16 @@ from math import log
 
 from llmsim.catalog import gpus, records
 from llmsim.catalog.job_kinds import JobKind
-from llmsim.catalog.records import Model
+from llmsim.catalog.records import Dataset, Model
 from llmsim.dialects import registry
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import RECIPES
 from llmsim.options.table import Options
 from llmsim.options.wanted import wanted
 from llmsim.planning.models import asked_model, is_tuned
+from llmsim.typed import TypeVar
+
+Named = TypeVar("Named", Model, Dataset)
 
 
 def suiting(options: Options, framework: Framework) -> dict[str, JobKind]:
@@ -30,7 +33,7 @@ def nearest(options: Options, framework: Framework) -> dict[str, JobKind]:
     able = {
         name: kind
         for name, kind in _but_for_count(options, framework).items()
-        if asked_model(wanted(options)) or models_of(kind, framework)
+        if asked_model(wanted(options)) or models_of(options, kind, framework)
     }
     far = {name: abs(log(stretch(kind, options.gpus or 1))) for name, kind in able.items()}
     return {name: kind for name, kind in able.items() if far[name] == min(far.values())}
@@ -43,7 +46,7 @@ def runs_clusters(options: Options, framework: Framework) -> bool:
     """
     count = options.gpus or 1
     return any(
-        asked_model(wanted(options)) or models_of(kind, framework)
+        asked_model(wanted(options)) or models_of(options, kind, framework)
         for kind in suiting(options, framework).values()
         if framework.parallelism.split or 2 * count <= kind.batch // min(kind.sequences)
     )
@@ -91,13 +94,20 @@ def holds(kind: JobKind, model: Model) -> bool:
     return low <= model.active_parameters <= high and mixture == (model.experts > 1)
 
 
-def models_of(kind: JobKind, framework: Framework, scale: float = 1.0) -> list[Model]:
+def offered(options: Options, rows: tuple[Named, ...]) -> tuple[Named, ...]:
+    """The rows of a list from which a seed chooses: without jokes, the rows with sober names."""
+    return rows if options.jokes else tuple(row for row in rows if not row.funny)
+
+
+def models_of(
+    options: Options, kind: JobKind, framework: Framework, scale: float = 1.0
+) -> list[Model]:
     """The listed models of a kind's size that suit the framework. `scale` makes the size larger or
     smaller; if no model is as large or as small, it is the nearest one.
     """
     suiting = [
         model
-        for model in records.models()
+        for model in offered(options, records.models())
         if ("mixture" in dict(kind.asks)) == (model.experts > 1)
         and registry.suits(framework, model)
         and not (RECIPES[kind.recipe].relative and is_tuned(model))

@@ -274,13 +274,14 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
         layout=layout,
         schedule=scheduled(candidate, FEWEST_STEPS, epochs=1),  # only to time a step
         software=software._replace(**dict(wanted.versions or ())),
-        run_name=wanted.name or names.run_name(named),
-        cluster=wanted.hosts or names.cluster_name(named),
+        run_name=wanted.name or names.run_name(named, options.jokes),
+        cluster=wanted.hosts or names.cluster_name(named, options.jokes),
         storage_gb_s=wanted.storage_gb_s or storage,
         command="",  # plan() knows it
         framework=framework,
         evaluates=options.evaluate,
         tidy=options.tidy,
+        jokes=options.jokes,
         loader=wanted.loader,
         release=release_of(framework, wanted.release),
         capture=capture_of(framework, layout, wanted.capture),
@@ -321,8 +322,8 @@ def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:
 
 def _asked(options: Options) -> str:
     """The options that concern the training, as a text, without dialect, start and incidents."""
-    shown = ("dialect", "start", "seed", "tidy", "evaluate", "incidents", "incident", "release",
-             "capture")  # fmt: skip
+    shown = ("dialect", "start", "seed", "tidy", "jokes", "evaluate", "incidents", "incident",
+             "release", "capture")  # fmt: skip
     told = [*identity(options._replace(job=None))]
     if options.job:
         fields = options.job._replace(source="", command=None, lifted=False)._asdict().items()

@@ -17,7 +17,7 @@ from llmsim.options.table import Options
 from llmsim.options.wanted import ANYTHING, Wanted, wanted
 from llmsim.physics import noise
 from llmsim.planning.draw import kinds_of_data
-from llmsim.planning.kinds import models_of, stretch
+from llmsim.planning.kinds import models_of, offered, stretch
 from llmsim.planning.models import asked_model, is_sized
 from llmsim.typed import Any
 
@@ -44,7 +44,7 @@ def usual(
     recipe = RECIPES[kind.recipe]
     count = options.gpus or noise.pick(seed, "plan/gpus", kind.gpus, index)
     scale = 1.0 if framework.target_loss else sqrt(stretch(kind, count))
-    model = asked_model(asked) or _model(kind, framework, scale, seed, index)
+    model = asked_model(asked) or _model(options, kind, framework, scale, seed, index)
     gpu = _gpu(options, kind, framework, count, seed, index)
     if model is None or gpu is None:
         return None
@@ -67,7 +67,7 @@ def usual(
         else:
             values["tokens"] = _two_digits(tokens)
         if asked.dataset is None and asked.data_tokens is None:
-            data = _dataset(asked, recipe, model, tokens, seed, index)
+            data = _dataset(options, asked, recipe, model, tokens, seed, index)
             if data is None:
                 return None
             values["dataset"] = data.name
@@ -98,9 +98,9 @@ def _spread(asked: Wanted) -> bool:
 
 
 def _model(
-    kind: JobKind, framework: Framework, scale: float, seed: int, index: int
+    options: Options, kind: JobKind, framework: Framework, scale: float, seed: int, index: int
 ) -> Model | None:
-    by_name = {model.name: model for model in models_of(kind, framework, scale)}
+    by_name = {model.name: model for model in models_of(options, kind, framework, scale)}
     return by_name[noise.choose(seed, "plan/model", by_name, index=index)] if by_name else None
 
 
@@ -135,13 +135,19 @@ def _sequence(kind: JobKind, framework: Framework, seed: int, index: int) -> int
 
 
 def _dataset(
-    asked: Wanted, recipe: Recipe, model: Model, tokens: float, seed: int, index: int
+    options: Options,
+    asked: Wanted,
+    recipe: Recipe,
+    model: Model,
+    tokens: float,
+    seed: int,
+    index: int,
 ) -> Dataset | None:
     """A set that has enough tokens for the run; None if none has."""
     kinds = kinds_of_data(recipe, model, asked)
     by_name = {
         data.name: data
-        for data in records.datasets()
+        for data in offered(options, records.datasets())
         if data.kind in kinds and data.tokens >= tokens
     }
     return by_name[noise.choose(seed, "plan/dataset", by_name, index=index)] if by_name else None

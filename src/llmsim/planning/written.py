@@ -42,6 +42,7 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "start": job.start,
             "evaluate": job.evaluates,
             "tidy": job.tidy,
+            **({} if job.jokes else {"jokes": False}),
             "incidents": job.incidents,
             "incident": [each.text for each in job.asked],
             "name": job.run_name,

@@ -142,16 +142,18 @@ def naming_seed(seed: int, asked: str) -> int:
     return noise.bits(seed, f"name/{asked}") if asked else seed
 
 
-def run_name(seed: int) -> str:
-    """A run's name, as experiment trackers make them: "sleepless-walrus-417"."""
+def run_name(seed: int, jokes: bool = True) -> str:
+    """A run's name, as experiment trackers make them: "sleepless-walrus-417", or "run-646812"."""
+    if not jokes:
+        return f"run-{noise.integer(seed, 'name/run', 100_000, 999_999)}"
     adjective = noise.pick(seed, "name/adjective", ADJECTIVES)
     noun = noise.pick(seed, "name/noun", NOUNS)
     return f"{adjective}-{noun}-{noise.integer(seed, 'name/number', 1, 999)}"
 
 
-def cluster_name(seed: int) -> str:
+def cluster_name(seed: int, jokes: bool = True) -> str:
     """The stem of the hostnames. Clusters are named after what they are used for: heating."""
-    return noise.pick(seed, "name/cluster", CLUSTERS)
+    return noise.pick(seed, "name/cluster", CLUSTERS) if jokes else "node"
 
 
 def run_id(job: Job) -> str:
@@ -159,19 +161,19 @@ def run_id(job: Job) -> str:
 
     A restart is a run of its own there: its processes call wandb.init again.
     """
-    own = "" if job.run_name == run_name(job.seed) else f"/{job.run_name}"
+    own = "" if job.run_name == run_name(job.seed, job.jokes) else f"/{job.run_name}"
     own += f"/attempt {job.attempt}" if job.attempt > 1 else ""
     return "".join([noise.pick(job.seed, f"wandb/id{own}", _LETTERS, i) for i in range(8)])
 
 
-def user(seed: int) -> str:
+def user(job: Job) -> str:
     """The account of the person who started the run."""
-    return noise.pick(seed, "wandb/user", USERS)
+    return noise.pick(job.seed, "wandb/user", USERS) if job.jokes else "ada"
 
 
-def team(seed: int) -> str:
+def team(job: Job) -> str:
     """The account of the team that owns the run."""
-    return noise.pick(seed, "wandb/team", TEAMS)
+    return noise.pick(job.seed, "wandb/team", TEAMS) if job.jokes else "research"
 
 
 def sample(seed: int, number: int, loss: float) -> str:
@@ -188,9 +190,9 @@ def sample(seed: int, number: int, loss: float) -> str:
     return fitting[number % len(fitting)]
 
 
-def last_line(seed: int) -> str:
-    """The joke that a log ends with."""
-    return noise.pick(seed, "last line", LAST_LINES)
+def last_line(job: Job) -> str:
+    """The joke that a log ends with; "" where jokes are left out."""
+    return noise.pick(job.seed, "last line", LAST_LINES) if job.jokes else ""
 
 
 def failed_line(seed: int, attempt: int, kind: str) -> str:

@@ -101,7 +101,7 @@ def closing(event: Summary, job: Job) -> Closing:
             ("throughput", "tokens", units.short(event.tokens)),
             ("power", f"{device(job.gpu)}-hours", _hours(event.gpu_hours)),
         ),
-        joke=names.last_line(job.seed),
+        joke=names.last_line(job),
         command=job.command,
     )
 

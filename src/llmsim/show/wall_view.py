@@ -102,13 +102,15 @@ def _odometers(run: Run, moment: Moment) -> Iterator[tuple[str, str]]:
     dollars = hours * dollars_per_hour(job.gpu)
     yield f"${dollars:,.2f}" if dollars < 99.995 else f"${dollars:,.0f}", "at list price"
     yield _in_few_digits(hours), f"{device(job.gpu)}-hours"
-    kettles = kwh / KETTLE_KWH
-    yield f"{kettles:,.1f}" if kettles < 9.95 else f"{kettles:,.0f}", "kettles boiled"
+    if job.jokes:
+        kettles = kwh / KETTLE_KWH
+        yield f"{kettles:,.1f}" if kettles < 9.95 else f"{kettles:,.0f}", "kettles boiled"
     before = steps_before(job)
     if moment.step > before:
         # What an attempt repeats is read once more. What earlier jobs read is not of this one.
         again = (moment.executed - before) / (moment.step - before)
         tokens = objectives.tokens(job, before + 1, moment.step) * again
-        yield f"{tokens / NOVEL:,.0f}", "novels read"
+        novels = f"{tokens / NOVEL:,.0f}", "novels read"
+        yield novels if job.jokes else (units.short(tokens), "tokens processed")
     if moment.attempt > 1:
         yield f"{moment.attempt}", "attempts"

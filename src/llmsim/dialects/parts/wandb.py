@@ -69,7 +69,7 @@ def _said(screen: Screen, text: str) -> Line:
 
 
 def _urls(job: Job, project: str) -> tuple[str, str]:
-    home = f"{HOST}/{names.team(job.seed)}/{project}"
+    home = f"{HOST}/{names.team(job)}/{project}"
     return home, f"{home}/runs/{names.run_id(job)}"
 
 
@@ -79,7 +79,7 @@ def _emoji(screen: Screen, star: bool) -> str:
 
 def start(job: Job, screen: Screen, project: str, at: float) -> Iterator[Line]:
     """The banner of wandb.init, online, at simulated second `at`."""
-    user, team = names.user(job.seed), names.team(job.seed)
+    user, team = names.user(job), names.team(job)
     home, url = _urls(job, project)
     folder = f"/workspace/{project}/{_folder(job, at)}"
 

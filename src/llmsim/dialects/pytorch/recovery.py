@@ -56,7 +56,9 @@ _spoken = spoken(CODE)
 
 def _failed(event: events.Failed, job: Job, screen: Screen) -> Lines:
     """A dry line of its own, below all that the processes and the launcher have said."""
-    yield Line(paint([("joke", names.failed_line(job.seed, event.attempt, event.kind))], screen))
+    if job.jokes:
+        said = names.failed_line(job.seed, event.attempt, event.kind)
+        yield Line(paint([("joke", said)], screen))
 
 
 def _restarted(event: events.Restarted, job: Job, screen: Screen) -> Lines:
@@ -81,7 +83,8 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
         (("muted", f", {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
         (("muted", f", {event.lost:,} steps to run again"),) if job.attempt > 1 else (),
     )  # fmt: skip
-    yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))
+    if job.jokes:
+        yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))
 
 
 LINES: dict[type, Render] = {

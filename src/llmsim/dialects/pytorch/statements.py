@@ -55,6 +55,10 @@ def _stops_early(job: Job) -> bool:
     return whole_run(job.schedule) > job.schedule.steps
 
 
+def _jokes(job: Job) -> bool:
+    return job.jokes
+
+
 def _scheduled(job: Job) -> bool:
     return bool(job.schedule.ramp)
 
@@ -118,8 +122,8 @@ STATEMENTS = (
     _said("resumed", "recovery.py:_resumed",
           rf"Resumed after step {_WHOLE} from \S+, {_SIZE} in {_TIME}", where(goes_on),
           "it goes on from a checkpoint"),
-    Statement("letter", _HERE + "recovery.py:_resumed", _LETTERS, where(goes_on),
-              guard="it goes on from a checkpoint"),
+    Statement("letter", _HERE + "recovery.py:_resumed", _LETTERS,
+              where(_jokes, where(goes_on)), guard="it goes on from a checkpoint, and may joke"),
     _said("memory", "model.py:_memory_planned",
           rf"Memory: {_GIB} after build \(\d+\.\d% of {_GIB}\)"),
     _said("peak", "model.py:_memory_planned",
@@ -160,7 +164,8 @@ STATEMENTS = (
     _said("validation", "training.py:_validated",
           rf"validation at {_STEP}: loss {_FLOAT}  (?:ppl|solved|accuracy) [\d.,]+(?: \(best\))?  "
           rf"{_SHORT} tokens in {_TIME}", statement.validated),
-    _said("says", "training.py:_validated", r"  says: .+", statement.validated),
+    _said("says", "training.py:_validated", r"  says: .+",
+          where(_jokes, statement.validated), "it may joke"),
     _said("saving", "saving.py:_checkpoint_started",
           rf"Saving step {_STEP}: {_SIZE} in {_WHOLE} shards? to \S+", statement.saved),
     _said("staged", "saving.py:_checkpoint_staged",
@@ -190,21 +195,22 @@ STATEMENTS = (
           rf"(?:Training complete|Stopped after step {_WHOLE} of {_WHOLE}): \S+"),
     Statement("box", _HERE + "summary.py:_boxed",
               r"\+-+\+|\| [A-Za-z][A-Za-z -]{14} \S.* \|", None),
-    Statement("joke", _HERE + "summary.py:_summary", rf"(?!(?:{_LETTERS})$)[A-Z].*[.!?]"),
+    Statement("joke", _HERE + "summary.py:_summary", rf"(?!(?:{_LETTERS})$)[A-Z].*[.!?]",
+              where(_jokes), guard="it may joke"),
     Statement("again", _HERE + "summary.py:_again", r"Same run again: llmsim .*"),
 )  # fmt: skip
 
 ORDER = """
 command command-more* banner* rendezvous? software node+ nodes? rank* ranks? communicator? mesh?
 tokenizer data-bar* shard-bar* data model config adapter? sharded precision? recompute?
-weights-bar* loaded? broadcast? memory peak grid* (resumed letter)? grid* batch ramp? schedule
+weights-bar* loaded? broadcast? memory peak grid* (resumed letter?)? grid* batch ramp? schedule
 stops? flops
 (epoch?
- (step | collective | epoch-bar | slow | recovered | grid | grows | validation-bar* validation says
+ (step | collective | epoch-bar | slow | recovered | grid | grows | validation-bar* validation says?
   | saving saving-bar* staged? | saving-bar | saved | deleted)*
  epoch-done?)+
 (saving-bar | saved | deleted)*
 exporting consolidating-bar* consolidated? (export-bar | wrote)* grid* question-bar*
 (evaluation score+)?
-complete box+ joke again
+complete box+ joke? again
 """

@@ -129,7 +129,7 @@ def _summary(event: events.Summary, job: Job, screen: Screen) -> Iterator[Line]:
     shown = _boxed if screen.width >= BOX_WIDTH else _listed
     for spans in shown(_rows(event, job), screen):
         yield Line(paint(spans, screen))
-    for text in wrapped(names.last_line(job.seed).split(), screen.width):
+    for text in wrapped(names.last_line(job).split(), screen.width):
         yield Line(paint((("joke", text),), screen), farewell=True)
     yield from _again(job, screen)
 

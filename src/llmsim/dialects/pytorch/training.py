@@ -322,7 +322,7 @@ def _validated(event: events.Validated, job: Job, screen: Screen) -> Lines:
         (("good", " (best)" if event.loss <= event.best and not job.recipe.generates else ""),),
         (("muted", f"  {units.short(event.tokens)} tokens in {units.seconds(event.seconds)}"),),
     )  # fmt: skip
-    if wide:
+    if wide and job.jokes:
         said = names.sample(job.seed, validated_steps(job).index(event.step), event.loss)
         yield say(event, job, screen, (("muted", "  says: "), ("joke", said)))
 
