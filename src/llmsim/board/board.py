@@ -20,6 +20,7 @@ from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import Panel, gpu_panel
 from llmsim.board.letters import titled
 from llmsim.board.plots import Training
+from llmsim.board.sheet import in_columns
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
@@ -31,7 +32,6 @@ SHARE = 0.4  # of the screen's rows
 WIDE, HIGH = 72, 6
 LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
 GAP = 3  # cells between the curve and the GPUs
-NAMES, APART = 13, 2  # cells of the names of facts, and after them
 
 
 class View(NamedTuple):
@@ -163,7 +163,7 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        longer = (*phase, ("label", f" {view.phase_share:3.0%}"))
+        longer = (*phase, ("label", f" {int(view.phase_share * 100):2d}%"))
         first = view._replace(titles=view.titles[:2])
         usual, other = (_before(first, each, width, screen)[1] for each in (phase, longer))
         phase = longer if usual == other else phase
@@ -199,26 +199,15 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
 
 
 def _titled(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The name in big letters and facts, as long as there is no curve yet, where there is room."""
+    """The name in big letters where it has room, and facts, as long as there is no curve yet."""
     if view.titled or view.training.step:
         return []
     letters = titled(view.titles[0], width, rows - 1, screen)
-    if not letters:
-        return []
     shown: list[Row] = [(("title", line),) for line in letters]
-    facts = sheet(view, rows - len(letters) - 1, width, NAMES, screen)
-    shown += [(), *facts] if facts else []
+    shown += [()] if letters else []
+    shown += in_columns(view.facts(), rows - len(shown), width, screen, wide=False)
     above = (rows - len(shown)) // 2
     return [*[()] * above, *shown, *[()] * (rows - above - len(shown))]
-
-
-def sheet(view: View, rows: int, width: int, middle: int, screen: Screen) -> list[Row]:
-    """Facts of the run in two columns, the names in as many cells as `middle` says."""
-    dots, facts = "…" if screen.unicode else ">", view.facts()[: max(0, rows)]
-    named = [
-        (("label", name.rjust(middle) + " " * APART), ("number", text)) for name, text in facts
-    ]
-    return [tuple(clipped(row, width, dots)) for row in named]
 
 
 def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:

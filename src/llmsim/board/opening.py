@@ -4,8 +4,9 @@ The name of the model in big letters, and below it the facts of its run, in the 
 has not reached yet. As the log grows, they go.
 """
 
-from llmsim.board.board import APART, View, sheet
+from llmsim.board.board import View
 from llmsim.board.letters import titled
+from llmsim.board.sheet import APART, sheet
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row
 
@@ -35,7 +36,7 @@ def is_big(rows: list[Row]) -> bool:
 
 def _sheet(view: View, rows: int, room: int, screen: Screen) -> list[Row]:
     """Facts in two columns about the middle; where nobody knows any, the other titles."""
-    facts = sheet(view, rows, screen.width - APART, screen.width // 2 - APART, screen)
+    facts = sheet(view.facts(), rows, screen.width - APART, screen.width // 2 - APART, screen)
     if not facts:
         return [(("label", _centered(title[:room], screen)),) for title in view.titles[1:][:rows]]
     return facts

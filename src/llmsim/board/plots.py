@@ -275,6 +275,11 @@ def axis(training: Training, room: int, screen: Screen) -> Row:
     return _axis(training.before, span(training.step, training.steps), room, screen)
 
 
+def whole_axis(training: Training, room: int, screen: Screen) -> Row:
+    """The steps of the whole run."""
+    return _axis(training.before, training.steps, room, screen)
+
+
 @lru_cache(maxsize=4)
 def _axis(before: int, steps: int, room: int, screen: Screen) -> Row:
     """Numbers on a line that is as long as these steps, which follow others."""

@@ -23,6 +23,7 @@ from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts
 from llmsim.board.graphs import LABELS, Mark, history, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
+from llmsim.board.sheet import LOOSE, in_columns, planned
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, clipped, length
@@ -70,7 +71,7 @@ def _name(view: View, inner: int, screen: Screen) -> list[Row]:
     """The model's name in big letters, until there are numbers."""
     letters = titled(view.titles[0], inner, ROWS, screen) if screen.height >= BIG[1] else []
     shown: list[Row] = [(("title", line),) for line in letters]
-    return [(), *shown, (), ()] if shown else [(("label", "no step yet"),)]
+    return [(), *shown, (), ()] if shown else []
 
 
 def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> list[Row]:
@@ -139,8 +140,10 @@ def _body(view: View, more: Wall, inner: int, rows: int, screen: Screen) -> list
 
 
 def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The loss, and below it strips on the same axis."""
+    """The loss, and below it strips on the same axis; before the first step the plan."""
     training = view.training
+    if not training.step:
+        return _plan(view, width, rows, screen)
     high = max(STRIPS, rows // 9) if screen.height >= HIGH else 1
     strips = [
         ("gradient norm", more.gradient_number, more.gradient, "gradient"),
@@ -158,6 +161,18 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
     above = [ruled((("label", "loss"), ("", " "), *_newest(view)), width, screen)]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
+
+
+def _plan(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The facts of the run, and below them its learning rate."""
+    facts = in_columns(view.facts(), rows - 1, width, screen, wide=True)
+    if rows >= LOOSE * len(facts):
+        facts = [row for fact in facts for row in (fact, ())]
+    lines = [ruled((("label", "the plan"),), width, screen), *facts]
+    rate = planned(view.training, width, rows - len(lines) - 1, screen)
+    if rate:
+        lines += [ruled((("label", "learning rate, as planned"),), width, screen), *rate]
+    return [*lines, *[()] * (rows - len(lines))][:rows]
 
 
 def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:

@@ -1,0 +1,102 @@
+"""What there is to see before the first step: the facts of a run, and its plan."""
+
+import re
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsim.board.board import board
+from llmsim.board.sheet import in_columns, planned
+from llmsim.board.wall import wall
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run
+from llmsim.show.dashboard import Dashboard
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row, length
+
+START = datetime(2026, 1, 30, 12)
+SIZES = [(60, 16), (80, 24), (120, 40), (160, 45), (200, 50), (400, 100)]
+
+
+def screen_of(width: int, height: int, unicode: bool = True) -> Screen:
+    return Screen(width, height, color=True, unicode=unicode, live=True)
+
+
+def a_run(gpus: int, seed: int = 3) -> Run:
+    return run_of(plan(Options(seed=seed, start=START, gpus=gpus, incidents="none")))
+
+
+def text_of(row: Row) -> str:
+    return "".join(text for _, text in row)
+
+
+@given(
+    st.integers(0, 24), st.integers(0, 30), st.integers(20, 250), st.integers(1, 30), st.booleans()
+)
+def test_columns_of_facts_fit_and_hold_the_first_ones(
+    count: int, rows: int, width: int, longest: int, wide: bool
+) -> None:
+    facts = [(f"name {n}", f"<{n}>".ljust(1 + n * longest // 24, ".")) for n in range(count)]
+    drawn = in_columns(facts, rows, width, screen_of(100, 30), wide)
+    assert len(drawn) <= rows
+    assert all(length(row) <= width for row in drawn)
+    found = [int(number) for number in re.findall(r"<(\d+)>", "\n".join(map(text_of, drawn)))]
+    assert sorted(found) == list(range(len(found)))
+    assert len(found) >= min(count, rows) or width < 15 + 4 + longest
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("gpus", [1, 64, 131_072])
+def test_a_wall_of_a_launch_is_full(gpus: int, size: tuple[int, int]) -> None:
+    """The facts of the run stand where its curves will be; a narrow wall cuts long ones."""
+    run, screen = a_run(gpus), screen_of(*size)
+    view = Dashboard(run).view(1.0, 1.0)
+    assert view.phase == "launch"
+    assert view.wall
+    rows = wall(view, view.wall(), ["a line of the log"] * 20, screen)
+    left = [text_of(row)[: size[0] // 2].rstrip(" │") for row in rows]
+    assert sum(bool(text) for text in left) >= 0.85 * size[1], left
+    shown = "\n".join(left)
+    for name, value in view.facts()[:6]:
+        assert re.search(rf"\b{name}  {re.escape(value[:12])}", shown), (name, value)
+    assert "no step" not in shown
+
+
+def test_the_plan_of_the_rate_rises_in_the_warm_up_and_falls_after_it() -> None:
+    screen, run = screen_of(200, 50), a_run(64)
+    training = Dashboard(run).view(1.0, 1.0).training
+    assert training.step == 0
+    rows = [text_of(row)[7:] for row in planned(training, 107, 20, screen)[:-1]]
+    highest = [sum(row[column] not in " ⠀" for row in rows) for column in range(100)]
+    warm = round(100 * run.job.schedule.warmup / run.job.schedule.steps)
+    assert run.job.schedule.decay == "cosine"
+    assert max(highest) == highest[warm + 1] == 19
+    assert highest[warm + 1 :] == sorted(highest[warm + 1 :], reverse=True)
+    assert highest[0] < highest[warm + 1] > highest[-1]
+
+
+@pytest.mark.parametrize("gpus", [1024, 64])
+def test_a_name_without_room_for_large_letters_leaves_the_facts(gpus: int) -> None:
+    screen, run = screen_of(80, 24), a_run(gpus)
+    view = Dashboard(run).view(1.0, 1.0)
+    long = view._replace(titles=("Incomprehensibilities-7B", *view.titles[1:]))
+    shown = [text_of(row) for row in board(long, screen)]
+    assert any("parameters" in row for row in shown)
+    assert not any("no step yet" in row for row in shown)
+
+
+def test_heading_and_bar_say_the_same_part_of_a_launch() -> None:
+    run, screen = a_run(64), screen_of(120, 40)
+    shown, seen = Dashboard(run), set[str]()
+    for tenth in range(1, 60):
+        view = shown.view(tenth / 2, 1.0)
+        if view.phase == "launch":
+            rows = [text_of(row) for row in board(view, screen)]
+            parts = [re.findall(r"\d+%", row) for row in (rows[0], rows[-1])]
+            assert parts[0][0] == parts[1][0]
+            seen.add(parts[0][0])
+    assert len(seen) > 20
