@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from llmsim.board.board import rows_of
+from llmsim.board.poster import Closing, poster
 from llmsim.board.region import BEGIN, END
 from llmsim.dialects.line import Line
 from llmsim.dialects.registry import lines_of
@@ -17,7 +18,17 @@ from llmsim.show.live_region import TICK
 from llmsim.show.opening import shows_board
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
-from tests.board.stage import DURATION, GOLDEN, GOLDENS, Golden, Terminal, drawn, picture, timed
+from tests.board.stage import (
+    DURATION,
+    GOLDEN,
+    GOLDENS,
+    Golden,
+    Terminal,
+    drawn,
+    picture,
+    still,
+    timed,
+)
 
 pytestmark = pytest.mark.long
 
@@ -79,11 +90,12 @@ def test_the_log_stands_above_the_board_and_nothing_is_left(
         board_of(terminal, screen)
     log, shown = told(gpus, screen), terminal.shown()
     assert shown[: len(log)] == log
-    poster = shown[len(log) :]
-    assert len(poster) <= max(height - 1, 15)
+    last = shown[len(log) :]
+    assert len(last) <= max(height - 1, 15)
+    last = last[not last[0] :]  # a row may keep the log away
     # A name that is too long for a narrow screen is cut.
-    assert poster[0].startswith("── " + timed(7, gpus)[0].job.model.name[: width // 2])
-    again = "".join(row.strip(" \\") for row in poster)
+    assert last[0].startswith("── " + timed(7, gpus)[0].job.model.name[: width // 2])
+    again = "".join(row.strip(" \\") for row in last)
     assert timed(7, gpus)[0].job.command.split()[-1] in again
 
 
@@ -92,6 +104,32 @@ def test_the_poster_has_the_hours_of_the_summary_in_the_log() -> None:
     summary = next(event for _, event in events if isinstance(event, Summary))
     numbers = {name: number for _, name, number in closing(summary, run.job).numbers}
     assert numbers["GPU-hours"] == f"{summary.gpu_hours:,.1f}"
+
+
+CLOSING = Closing(
+    (("loss", "training loss", "2.9320"), ("number", "validation", "2.8125")),
+    "It has read more than you ever will.",
+    "llmsim --seed 7 --start 2026-01-30T12:00:00",
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_poster_of_a_wall_has_all_rows_but_the_prompts(size: tuple[int, int]) -> None:
+    """And below its curve the steps, where it has some rows."""
+    screen = TERMINAL._replace(width=size[0], height=size[1])
+    rows = poster(still(7, 8, 1.0), CLOSING, screen, alone=True)
+    assert len(rows) == size[1] - 2 or size[1] < 12
+    text = ["".join(piece for _, piece in row) for row in rows]
+    assert all(len(row) < size[0] for row in text)
+    assert any("step └" in row and " 1,000 " in row for row in text) == (size[1] >= 24)
+
+
+@pytest.mark.parametrize("height", range(12, 60))
+def test_above_a_poster_stands_the_logs_summary_or_nothing(height: int) -> None:
+    rows = poster(still(7, 8, 1.0), CLOSING, TERMINAL._replace(height=height))
+    above = height - 1 - len(rows)  # rows of the log
+    assert not above or above >= 14
+    assert bool(above) or not rows[0]
 
 
 @pytest.mark.parametrize(

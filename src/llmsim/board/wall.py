@@ -158,7 +158,7 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
             below += _strip(training, mean, columns, high, role, screen)
         if high > 1 and training.step:
             below.append(plots.axis(training, room, screen))
-    above = [ruled((("label", "loss"), ("", " "), *_newest(view)), width, screen)]
+    above = [ruled((("label", "loss"), ("", " "), *_newest(view, screen)), width, screen)]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
 
@@ -183,12 +183,19 @@ def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
     return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
 
 
-def _newest(view: View) -> Row:
+def _marked(view: View, screen: Screen) -> Row:
+    """The mark of a validation, if the curve has one."""
+    role, *glyphs = MARKS["validation"]
+    return ((role, f"{glyphs[not screen.unicode]} "),) if view.training.validated else ()
+
+
+def _newest(view: View, screen: Screen) -> Row:
     row: list[Span] = []
     for role, name, number in view.training.numbers:
         if name in ("loss", "val"):
-            named = [] if name == "loss" else [("label", "  validation ")]
-            row += [*named, (role, number)]
+            if name == "val":
+                row += [("", "  "), *_marked(view, screen), ("label", "validation ")]
+            row.append((role, number))
     return tuple(row) or (("label", "no step yet"),)
 
 

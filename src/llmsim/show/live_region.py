@@ -264,8 +264,8 @@ class LiveRegion:
         """The rows of the poster, if the run has ended and has a board."""
         if not (self.board and self._view and self._ended and rows_of(screen)):
             return []
-        event, job = self._ended
-        return [painted(row, screen) for row in poster(self._view(), closing(event, job), screen)]
+        told, alone = closing(*self._ended), self.wall and wall_fits(screen)
+        return [painted(row, screen) for row in poster(self._view(), told, screen, alone)]
 
 
 def rows_for(lines: Sequence[str], width: int) -> int:
