@@ -23,7 +23,7 @@ from llmsim.run.events import Event
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.opening import Frame
 from llmsim.show.playback import ARREARS
-from llmsim.show.player import play
+from llmsim.show.player import FAREWELLS, play
 from llmsim.text.screen import Screen, blank_row
 
 T = TypeVar("T")
@@ -171,6 +171,21 @@ def test_stop_ends_any_show(act: Callable[[Script], None], script: Script) -> No
     assert perform(stopped()) == 130
     assert terminal.texts[-1].startswith(blank_row(terminal.page.screen()))
     assert terminal.texts[-1].endswith("\n")
+
+
+@pytest.mark.parametrize(("jokes", "said"), [("yes", True), ("no", False)])
+def test_a_stop_says_a_farewell_unless_the_page_is_sober(jokes: str, said: bool) -> None:
+    terminal = Terminal()
+
+    async def stopped() -> int:
+        show = asyncio.create_task(terminal.show(("seed", "4"), ("jokes", jokes), ("view", "log")))
+        await asyncio.sleep(9.0)
+        terminal.page.stop()
+        return await show
+
+    assert perform(stopped()) == 130
+    assert any(line in terminal.text for line in FAREWELLS) == said
+    assert ("node-" in terminal.text) != said
 
 
 def test_time_limit_ends_any_show(act: Callable[[Script], None]) -> None:
