@@ -223,6 +223,21 @@ def test_the_line_of_a_checkpoint_leaves_the_curve_whole(unicode: bool, color: b
     assert lines > 40
 
 
+@pytest.mark.parametrize(("unicode", "color"), [(True, True), (True, False), (False, False)])
+def test_the_line_of_a_failure_ends_above_the_curve(unicode: bool, color: bool) -> None:
+    """Below it a dozen of them would hide the axis from who has no colours, too."""
+    screen = screen_of(100, 30, unicode=unicode, color=color)
+    values = tuple(8.0 / (1 + column / 20) for column in range(80))
+    marks = (Mark(0.5, nan, "down", "┃", "#"),)
+    rows = log_curve(values, 80, 12, marks, screen)
+    column = next(
+        place for row in rows for place, (role, _) in enumerate(each_cell(row)) if role == "down"
+    )
+    roles = [list(each_cell(row))[column][0] for row in rows]
+    assert 2 < roles.count("down") < 11
+    assert roles[: roles.count("down")] == ["down"] * roles.count("down")
+
+
 def test_the_wall_marks_the_saves_that_the_board_marks() -> None:
     """Also of a run that goes back to one of them: what was saved after it is gone on both."""
     wanted = Options(seed=1, start=START, gpus=64, recipe="pretrain", incidents="none")

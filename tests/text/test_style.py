@@ -102,6 +102,26 @@ def test_text_is_readable_on_light_and_dark_backgrounds(hue: str) -> None:
     assert contrast(rgb, rgb_of(number)) < 1.35  # the same hue, whatever the depth
 
 
+# The first sixteen colours of the Linux console (drivers/tty/vt/vt.c, default_red and so on) and of
+# xterm (XTerm-col.ad), those that our text has.
+CONSOLE: dict[str, Rgb] = {
+    "32": (0, 170, 0), "33": (170, 85, 0), "35": (170, 0, 170), "36": (0, 170, 170),
+    "91": (255, 85, 85), "94": (85, 85, 255),
+}  # fmt: skip
+XTERM: dict[str, Rgb] = {
+    "32": (0, 205, 0), "33": (205, 205, 0), "35": (205, 0, 205), "36": (0, 205, 205),
+    "91": (255, 0, 0), "94": (92, 92, 255),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("palette", [CONSOLE, XTERM], ids=["console", "xterm"])
+def test_sixteen_colours_are_readable_on_black(palette: dict[str, Rgb]) -> None:
+    """Blue and red as these terminals have them have a contrast of 1.5 to 2.7."""
+    for name, hue in HUES.items():
+        if name not in ("grey", "dim"):
+            assert contrast(palette[str(hue.basic)], (0, 0, 0)) >= 3, name
+
+
 def test_the_log_has_256_colours_or_the_terminals_sixteen() -> None:
     spans = [("memory", "61GiB")]
     assert paint(spans, COLORED) == "\x1b[38;5;30m61GiB\x1b[0m"
@@ -114,7 +134,7 @@ def test_red_is_for_trouble_alone_among_sixteen_colours() -> None:
     """Of a map with a cell that glows no other cell is red; the hottest GPU of a sound one is."""
     red = {role for role in ROLES if code(role, 16).split(";")[-1] in ("31", "91")}
     red |= {role for role in ROLES if ";7" in code(role, 16) and "31" in code(role, 16)}
-    assert red == {"alarm", "error", "hot", "failure", "down", "fault"}
+    assert red == {"alarm", "error", "hot", "failure", "down"}
     steps = [step / (HEAT_STEPS - 1) for step in range(HEAT_STEPS)]
     assert {code(ash(step), 16) for step in steps} <= {"34", "36", "32", "33"}
     assert code("glow", 16) == "91"
@@ -134,10 +154,10 @@ def test_a_role_that_nobody_knows_is_no_hue() -> None:
 
 def test_codes_follow_the_number_of_colours() -> None:
     assert code("busy", TRUECOLOR) == "38;2;0;158;96"
-    assert code("busy", 256) == "38;5;65"
+    assert code("busy", 256) == "38;5;29"
     assert code("busy", 16) == "32"
     assert code("busy", 0) == ""
-    assert code("hot", 16) == "1;31"
+    assert code("hot", 16) == "1;91"
     assert code("hot", 0) == code("title", 256) == "1"
     assert code("heat0 on heat11", 16) == "34;41"
     assert code("heat0 on heat11", 256) == "38;5;18;48;5;223"

@@ -8,22 +8,70 @@ import pytest
 from llmsim.text.screen import TRUECOLOR
 from llmsim.text.style import HUES, ROLES, code, colored
 from llmsim.text.themes import THEMES, Rgb, cube, themed
-from tests.text.test_style import contrast
+from tests.text.test_style import contrast, rgb_of
 
 BLACK, WHITE = (12, 15, 20), (251, 251, 249)
 
 
-@pytest.mark.parametrize(
-    ("theme", "ground", "least"),
-    [
-        ("auto", BLACK, 3.0), ("auto", WHITE, 3.0), ("dark", BLACK, 4.5), ("light", WHITE, 4.5),
-        ("contrast", BLACK, 7.0), ("phosphor", BLACK, 4.5), ("amber", BLACK, 4.5),
-    ],
-)  # fmt: skip
+GROUNDS = [
+    ("auto", BLACK, 3.0), ("auto", WHITE, 3.0), ("dark", BLACK, 4.5), ("light", WHITE, 4.5),
+    ("contrast", BLACK, 7.0), ("phosphor", BLACK, 4.5), ("amber", BLACK, 4.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("theme", "ground", "least"), GROUNDS)
 def test_every_hue_can_be_read(theme: str, ground: Rgb, least: float) -> None:
     """WCAG 2.2: 3 for large text and graphics, 4.5 for text, 7 for enhanced contrast."""
     for name, hue in HUES.items():
         assert contrast(themed(hue.rgb, theme), ground) >= least, (theme, name)
+
+
+def number_of(role: str, theme: str) -> int | None:
+    """A role's colour among the 256, if the text has one of them."""
+    found = re.search(r"38;5;(\d+)", code(role, 256, theme))
+    return int(found[1]) if found else None
+
+
+@pytest.mark.parametrize(("theme", "ground", "least"), GROUNDS)
+def test_so_it_can_among_256_colours(theme: str, ground: Rgb, least: float) -> None:
+    """The nearest of them may be paler; what is faint has no colour of its own."""
+    for role, (hue, weight) in ROLES.items():
+        number = number_of(role, theme)
+        if number is not None and "2" not in weight:
+            assert contrast(rgb_of(number), ground) >= least, (theme, role)
+        assert number is not None or not hue or (theme == "auto" and hue.startswith("own ")), role
+
+
+@pytest.mark.parametrize("theme", ["auto", "dark", "light", "contrast"])
+def test_meanings_stay_apart_among_256_colours(theme: str) -> None:
+    """What computes is not what is cool, and red is nothing else's colour."""
+    roles = ("busy", "cool", "progress", "power", "waiting", "gradient", "failure", "label")
+    assert len({number_of(role, theme) for role in roles}) == len(roles)
+    red, green, blue = rgb_of(number_of("failure", theme) or 0)
+    assert red > 1.3 * max(green, blue)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "contrast", "phosphor", "amber"])
+@pytest.mark.parametrize("colors", [256, TRUECOLOR])
+def test_a_theme_brings_its_colours(theme: str, colors: int) -> None:
+    """Of the terminal's own nobody knows whether they can be read on the theme's ground."""
+    for role, (hue, _) in ROLES.items():
+        assert "38;" in code(role, colors, theme) or not hue, role
+
+
+def test_the_theme_contrast_takes_the_bright_ones_of_sixteen() -> None:
+    codes = {code(role, 16, "contrast").split(";")[-1] for role, (hue, _) in ROLES.items() if hue}
+    assert codes <= {"2", *map(str, range(90, 98))}
+
+
+def test_the_hottest_cell_is_no_hole_in_a_white_screen() -> None:
+    for colors, pattern in ((TRUECOLOR, r"38;2;(\d+);(\d+);(\d+)"), (256, r"38;5;(\d+)")):
+        for theme, ground in (("light", WHITE), ("dark", BLACK)):
+            found = re.search(pattern, code("heat11", colors, theme))
+            assert found
+            parts = [int(part) for part in found.groups()]
+            hottest = rgb_of(parts[0]) if colors == 256 else (parts[0], parts[1], parts[2])
+            assert contrast(hottest, ground) > 7
 
 
 @pytest.mark.parametrize(("theme", "strongest"), [("phosphor", 1), ("amber", 0)])

@@ -18,7 +18,7 @@ APART = 4  # cells from one of them to the next
 BEYOND = 2.0  # the height of what is above an axis
 
 Values = tuple[float, ...]
-# Row, role and glyph of what stands in a column: in all rows that are free if there is no row.
+# Row, role and glyph of what stands in a column; without a row it is a line down to the curve.
 Sign = tuple[int | None, str, str]
 
 
@@ -36,9 +36,14 @@ class Marks(NamedTuple):
                 if column[row][1] == " ":
                     column[row] = ("track", self.dot)
         for at, role, glyph in self.signs.get(place, ()):
-            for row in range(len(column)) if at is None else (at,):
-                if at is not None or column[row][1] == " " or column[row][0] == "track":
+            if at is not None:
+                column[at] = (role, glyph)
+                continue
+            for row, (before, drawn) in enumerate(column):
+                if drawn == " " or before == "track":
                     column[row] = (role, glyph)
+                elif before == "curve":
+                    break
 
 
 class Growing:

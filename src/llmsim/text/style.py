@@ -9,7 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from llmsim.text.screen import TRUECOLOR, Screen
-from llmsim.text.themes import THEMES, basic, cube, ground, has_own_colours, mixed, themed
+from llmsim.text.themes import (
+    BASIC,
+    THEMES,
+    basic,
+    cube,
+    ground,
+    has_own_colours,
+    mixed,
+    of_cube,
+    replaces_own,
+    themed,
+)
 from llmsim.typed import NamedTuple
 
 Span = tuple[str, str]  # role, text
@@ -28,25 +39,26 @@ class Hue(NamedTuple):
     basic: int
 
 
-# Among sixteen colours red is for trouble alone.
+# Among sixteen colours red is for trouble alone. Red and blue are the bright ones, since the others
+# can hardly be read on black.
 HUES = {
-    "green": Hue((0, 158, 96), 65, 32),
+    "green": Hue((0, 158, 96), 29, 32),
     "teal": Hue((0, 152, 164), 30, 36),
-    "blue": Hue((48, 138, 240), 67, 34),
-    "violet": Hue((146, 108, 255), 98, 35),
+    "blue": Hue((48, 138, 240), 33, 94),
+    "violet": Hue((146, 108, 255), 99, 35),
     "amber": Hue((198, 132, 0), 136, 33),
     "orange": Hue((232, 96, 24), 166, 33),
     "vermilion": Hue((232, 96, 24), 166, 33),
-    "red": Hue((240, 78, 84), 167, 31),
+    "red": Hue((240, 78, 84), 167, 91),
     "glow": Hue((255, 36, 44), 196, 91),
     "grey": Hue((132, 134, 138), 102, 90),
     "dim": Hue((128, 128, 128), 244, int(FAINT)),
 }
-# The terminal's own colours, which its theme chooses, however many others it has.
 # What has the terminal's own colour of text, on a screen of one colour.
 TEXT = Hue((225, 225, 225), 254, 97)
+# The terminal's own colours, which its theme chooses, however many others it has.
 OWN = {"red": 31, "green": 32, "yellow": 33, "magenta": 35, "cyan": 36}
-# What stands in for them on a screen of one colour.
+# What stands in for them where our own theme knows the ground.
 OWN_HUES = {
     "red": "red", "green": "green", "yellow": "amber", "magenta": "violet", "cyan": "teal",
 }  # fmt: skip
@@ -98,12 +110,10 @@ ROLES: dict[str, tuple[str, str]] = {
     # What must be seen from the other end of a room, and on a screen of one colour: a filled band.
     "down": ("red", f"{BOLD};{REVERSE}"),
     "stopped": ("amber", f"{BOLD};{REVERSE}"),
-    "fault": ("glow", BOLD),
     "outage": ("amber", BOLD),
     "relaunch": ("blue", BOLD),
 }
 FILLED = frozenset(role for role, (_, more) in ROLES.items() if REVERSE in more.split(";"))
-BASIC = 16  # colours of a terminal that has the fewest
 LOG_COLORS = 256  # The log has no true colour, since real loggers have none.
 
 # Cells of the heat map from cool to hot, in as many steps as the terminal's colours allow. The
@@ -113,6 +123,9 @@ HEAT_STOPS: Sequence[Rgb] = (
     (238, 96, 40), (255, 70, 62), (255, 214, 170),
 )  # fmt: skip
 HEAT_256 = (18, 25, 25, 31, 30, 36, 35, 71, 107, 178, 172, 202, 202, 203, 223)
+# On white the hottest are the darkest reds: the lightest would look like holes.
+STOPS_ON_WHITE: Sequence[Rgb] = (*HEAT_STOPS[:-1], (150, 0, 44))
+RAMP_ON_WHITE = (*HEAT_256[:-2], 160, 88)
 HEAT_16 = (34, 36, 32, 33, 31)
 ASH_16 = (34, 36, 32, 33, 33)  # of the cells around one that glows, which alone is red
 HEAT_STEPS = 12
@@ -141,12 +154,13 @@ def ash(share: float) -> str:
     return f"ash{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
 
 
-def _heat_hue(step: int) -> Hue:
-    place = step / (HEAT_STEPS - 1) * (len(HEAT_STOPS) - 1)
-    index = min(int(place), len(HEAT_STOPS) - 2)
-    pairs = zip(HEAT_STOPS[index], HEAT_STOPS[index + 1], strict=True)
-    red, green, blue = (round(a + (b - a) * (place - index)) for a, b in pairs)
-    return Hue((red, green, blue), _of_ramp(HEAT_256, step), _of_ramp(HEAT_16, step))
+def _heat_hue(step: int, theme: str) -> Hue:
+    white = theme == "light"
+    stops, ramp = (STOPS_ON_WHITE, RAMP_ON_WHITE) if white else (HEAT_STOPS, HEAT_256)
+    place = step / (HEAT_STEPS - 1) * (len(stops) - 1)
+    index = min(int(place), len(stops) - 2)
+    color = mixed(stops[index], stops[index + 1], place - index)
+    return Hue(color, _of_ramp(ramp, step), _of_ramp(HEAT_16, step))
 
 
 def _of_ramp(ramp: Sequence[int], step: int) -> int:
@@ -154,13 +168,13 @@ def _of_ramp(ramp: Sequence[int], step: int) -> int:
     return ramp[round(step * (len(ramp) - 1) / (HEAT_STEPS - 1))]
 
 
-def _hue(name: str) -> Hue:
+def _hue(name: str, theme: str) -> Hue:
     if name == "text":
         return TEXT
     if name.startswith("heat"):
-        return _heat_hue(int(name[4:]))
+        return _heat_hue(int(name[4:]), theme)
     if name.startswith("ash"):
-        hue = _heat_hue(int(name[3:]))
+        hue = _heat_hue(int(name[3:]), THEMES[0])
         rgb = mixed(ground(THEMES[0]), hue.rgb, ASH)
         return Hue(rgb, cube(rgb), _of_ramp(ASH_16, int(name[3:])))
     return HUES[name]
@@ -169,10 +183,11 @@ def _hue(name: str) -> Hue:
 def _foreground(name: str, colors: int, theme: str) -> str:
     """The SGR code of a hue, of a colour of the terminal's own, or of a step of heat."""
     if name.startswith("own "):
-        if has_own_colours(theme):
-            return str(OWN[name[4:]])
-        name = OWN_HUES[name[4:]]
-    hue = _hue(name)
+        own = name[4:]
+        if not replaces_own(theme, colors):
+            return str(basic(OWN[own], theme))
+        name = OWN_HUES[own]
+    hue = _hue(name, theme)
     # Heat fills whole cells: it needs no contrast with the ground, and keeps its colours.
     rgb = themed(hue.rgb, theme)
     filled = name.startswith(("heat", "ash", "glow")) and has_own_colours(theme)
@@ -181,7 +196,7 @@ def _foreground(name: str, colors: int, theme: str) -> str:
     if colors >= TRUECOLOR:
         return "38;2;{};{};{}".format(*(hue.rgb if filled else rgb))
     if colors >= 256:
-        return f"38;5;{hue.cube if filled or theme == THEMES[0] else cube(rgb)}"
+        return f"38;5;{hue.cube if filled or theme == THEMES[0] else of_cube(name, rgb, theme)}"
     return str(basic(hue.basic, theme))
 
 
@@ -221,7 +236,7 @@ def code(role: str, colors: int, theme: str = "auto") -> str:
         hue = "text"
     if weight == FAINT and hue and colors >= TRUECOLOR and theme != THEMES[0]:
         # The ground is known: a mixture is faint in every terminal, SGR 2 only in some.
-        faint = mixed(themed(_hue(hue).rgb, theme), ground(theme), 0.5)
+        faint = mixed(themed(_hue(hue, theme).rgb, theme), ground(theme), 0.5)
         return "38;2;{};{};{}".format(*faint)
     codes = [weight] if weight else []
     if hue and colors:

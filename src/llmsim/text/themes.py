@@ -10,6 +10,7 @@ Rgb = tuple[int, int, int]
 
 THEMES = ("auto", "dark", "light", "contrast", "phosphor", "amber")
 _PHOSPHOR, _AMBER = (92, 255, 128), (255, 176, 48)
+BASIC = 16  # colours of a terminal that has the fewest
 _PLAIN = {"phosphor": 32, "amber": 33}  # SGR codes where there are only sixteen colours
 # Reds stay brighter than all else where there is but one colour: what is wrong must be seen.
 _LEAST, _MOST = 0.38, 1.0
@@ -72,6 +73,16 @@ def ground(theme: str) -> Rgb:
     return (250, 250, 248) if theme == "light" else (8, 10, 14)
 
 
+# What is taken of the 256 colours where the nearest is of another hue: to a dark green a teal, as
+# to the dark teal itself, and to a dark red a greyish one, which is too pale on white.
+_OF_CUBE = {("light", "green"): 28, ("light", "red"): 160}
+
+
+def of_cube(name: str, color: Rgb, theme: str) -> int:
+    """The number among the 256 of a hue that a theme shows as this colour."""
+    return _OF_CUBE.get((theme, name)) or cube(color)
+
+
 def cube(color: Rgb) -> int:
     """The nearest of the 6 x 6 x 6 colours among the 256."""
     red, green, blue = (
@@ -90,3 +101,10 @@ def basic(code: int, theme: str) -> int:
 def has_own_colours(theme: str) -> bool:
     """Whether the terminal's own colours stay: a screen of one colour has none beside it."""
     return theme not in _PLAIN
+
+
+def replaces_own(theme: str, colors: int) -> bool:
+    """Whether hues stand in for the terminal's own colours, which may be too pale for the ground
+    that a theme knows; of sixteen colours there are no others.
+    """
+    return theme != THEMES[0] and (colors > BASIC or not has_own_colours(theme))
