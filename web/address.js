@@ -8,7 +8,7 @@ import { givenTheme } from "./themes.js";
 // Tracking parameters that other sites append to a link; they are ignored.
 const FOREIGN = /^(utm_\w*|[a-z]*cl(k)?id|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|ref|ref_src|source|si)$/i;
 
-const NOW = ["theme", "type", "paused"]; // of the page's own parameters: they change while it shows
+const NOW = ["theme", "type", "paused", "at"]; // the page's own that change while it shows
 
 /** @param {string} search */
 export function readAddress(search) {
@@ -19,7 +19,8 @@ export function readAddress(search) {
   const on = (/** @type {string} */ name) => !/^(0|no|off|false)$/i.test(given.get(name) ?? "no");
   const kiosk = "kiosk" in document.documentElement.dataset; // early.js has read it
   const [typing, paused] = [on("type"), on("paused")];
-  return { query, boot, kiosk, typing, paused, wrong: wrongTheme(given.get("theme")) };
+  const at = given.get("at") ?? "";
+  return { query, boot, kiosk, typing, paused, at, wrong: wrongTheme(given.get("theme")) };
 }
 
 /**

@@ -27,8 +27,8 @@ import { timelineOf } from "./timeline.js";
 import {
   addressOfMoment,
   beginTyping,
+  here,
   meet,
-  moment,
   revisit,
   setTheme,
   shown,
@@ -62,7 +62,7 @@ whenFailed(() => {
 
 // While Python loads there is a run to see, unless the address asks for another.
 const prelude =
-  show.asked.length || address.boot !== "library" || !OPTIONS.includes("from")
+  show.asked.length || address.at || address.boot !== "library" || !OPTIONS.includes("from")
     ? undefined
     : playPrelude(element("prelude")).catch(console.info); // Python plays without it
 
@@ -156,7 +156,7 @@ function hear(message) {
 async function begin() {
   const reached = (await prelude)?.();
   if (reached) show.asked = reached.run;
-  if (reached) play(merged(show.asked, [["from", `${reached.at}s`]]), []);
+  if (reached) play(show.asked, [], `${reached.at}s`);
   else play(show.asked);
 }
 
@@ -269,7 +269,7 @@ const actions = {
   settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(new URL(addressOfMoment(), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
-  command: async () => notice(await share(`uvx ${shownBy(show.run?.command ?? "llmsim", moment())}`, true)),
+  command: async () => notice(await share(`uvx ${shownBy(show.run?.command ?? "llmsim", here())}`, true)),
   screen: toggleFullScreen,
   theme: () => takeTheme(nextTheme()),
   type: toggleTyping,
@@ -329,7 +329,7 @@ async function start() {
   });
   module.onInterrupt(terminal, () => tell({ type: "stop" }));
   if (window.top === window) terminal.focus(); // in a frame the focus stays with the outer page
-  if (!prelude) play(show.asked);
+  if (!prelude) play(show.asked, show.asked, address.at);
 }
 
 window.addEventListener("popstate", revisit);

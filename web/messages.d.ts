@@ -17,8 +17,11 @@ export interface Run {
 }
 
 export type ToWorker =
-  /** Stop the current show and play another; Python checks the query's pairs. */
-  | ({ type: "start"; query: [string, string][]; theme: string } & Size)
+  /**
+   * Stop the current show and play another; Python checks the query's pairs. Its first run begins at
+   * the moment `at`, if that is not "".
+   */
+  | ({ type: "start"; query: [string, string][]; at: string; theme: string } & Size)
   /** Say what is wrong with a query, and play nothing. */
   | { type: "check"; query: [string, string][] }
   | ({ type: "resize" } & Size)

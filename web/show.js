@@ -34,15 +34,16 @@ export const tell = (message) => show.worker?.postMessage(message);
  *
  * @param {Query} query
  * @param {Query} typed what of it was asked for
+ * @param {string} at the moment of the first run at which it begins; "" for where the query says
  */
-export function play(query, typed = query) {
+export function play(query, typed = query, at = "") {
   show.command = commandOf(typed);
   const given = new Map(query).get("speed-factor") ?? "1";
   setSpeed(given === "max" ? Infinity : Number(given) > 0 ? Number(given) : 1);
   setPaused(false);
   const { terminal } = show;
   if (terminal)
-    tell({ type: "start", query, columns: terminal.cols, rows: terminal.rows, theme: chosenTheme() });
+    tell({ type: "start", query, at, columns: terminal.cols, rows: terminal.rows, theme: chosenTheme() });
 }
 
 /** Play this run again from its first line. */

@@ -33,10 +33,10 @@ export function toggleWall() {
  * @param {string} view
  */
 function playIn(view) {
-  const here = moment();
+  const here = shown();
   show.asked = merged(show.asked, [["view", view]]);
   afresh();
-  play(merged(here, [["view", view]]), show.asked);
+  play(merged(here, [["view", view]]), show.asked, moment());
 }
 
 /** Have the options decide what is shown, and no longer the buttons. */
@@ -81,16 +81,18 @@ export function shown() {
   return here.filter(([name]) => name !== "view");
 }
 
-/** The options of this moment of this run. */
-export function moment() {
-  const here = shown();
-  const { at } = show;
-  return at >= 1 && root.dataset.state === "playing" ? merged(here, [["from", `${Math.floor(at)}s`]]) : here;
-}
+/** This moment of this run; "" where the run is over or has hardly begun. */
+const moment = () => (show.at >= 1 && root.dataset.state === "playing" ? `${Math.floor(show.at)}s` : "");
 
-/** The address that opens at this moment, paused if the show is. */
-export const addressOfMoment = () =>
-  addressOf(show.paused && root.dataset.state === "playing" ? [...moment(), ["paused", "1"]] : moment());
+/** The options with which a terminal shows this moment of this run. */
+export const here = () => (moment() ? merged(shown(), [["from", moment()]]) : shown());
+
+/** The address that opens at this moment, paused if the show is. The runs after it begin as ever. */
+export function addressOfMoment() {
+  const now = moment() ? [["at", moment()]] : [];
+  if (show.paused && root.dataset.state === "playing") now.push(["paused", "1"]);
+  return addressOf(/** @type {Query} */ ([...shown(), ...now]));
+}
 
 /** The address names the run, so that a reload, a return or a shared link plays it again. */
 function nameRun() {
@@ -112,11 +114,11 @@ export function visit(query) {
 
 /** Play what the address names, after the browser has gone back or on. */
 export function revisit() {
-  const { query, typing } = readAddress(location.search);
+  const { query, typing, at } = readAddress(location.search);
   show.asked = query;
   take(typing);
   afresh();
-  play(query);
+  play(query, query, at);
 }
 
 // --- typing ------------------------------------------------------------------------------------

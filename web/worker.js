@@ -26,7 +26,7 @@ import { lock } from "./files.js";
  * @typedef {object} Host
  * @property {(post: (text: string, size: number) => void, columns: number, rows: number,
  *   announce: (message: string) => void) => Page} Page
- * @property {(query: [string, string][], page: Page) => Promise<number>} main
+ * @property {(query: [string, string][], page: Page, at: string) => Promise<number>} main
  * @property {(kind: string, page: Page) => Promise<{ toJs: () => [string, Uint8Array<ArrayBuffer>] }>} keep
  */
 
@@ -68,6 +68,8 @@ async function boot() {
   return pyodide?.pyimport("llmsim.hosts.browser");
 }
 
+const STOPPED = 130; // the exit status of a show that somebody has stopped
+
 /** @type {Size} */
 let size = { columns: 80, rows: 24 };
 let board = true;
@@ -80,18 +82,22 @@ let page;
 /** @type {Promise<number> | undefined} */
 let show;
 let shows = 0;
+let stopped = false; // since the newest show was asked for
 
 /**
  * Play, instead of what is playing.
  *
  * @param {[string, string][]} query
+ * @param {string} at where the first run begins; "" for where the query says
  */
-async function play(query) {
+async function play(query, at) {
   const number = ++shows;
   const host = await booted;
+  stopped = false; // while Python loads there is nothing to stop
   page?.stop();
   await show;
   if (number !== shows) return; // another has been asked for since
+  if (stopped) return post({ type: "ended", status: STOPPED }); // while the show before it ended
   post({ type: "began" });
   page = host.Page(
     (text, size) => post({ type: "text", text, size }),
@@ -103,7 +109,7 @@ async function play(query) {
   page.typing(typing);
   page.board(board);
   if (wall !== undefined) page.wall(wall);
-  show = host.main(query, page);
+  show = host.main(query, page, at);
   const status = await show;
   if (number === shows) post({ type: "ended", status });
 }
@@ -168,7 +174,7 @@ self.onmessage = ({ data }) => {
     case "start":
       size = data;
       theme = data.theme;
-      play(data.query).catch(crash);
+      play(data.query, data.at).catch(crash);
       break;
     case "check":
       check(data.query);
@@ -218,6 +224,7 @@ self.onmessage = ({ data }) => {
       });
       break;
     case "stop":
+      stopped = true;
       page?.stop();
       break;
   }

@@ -236,6 +236,20 @@ def test_hasty_visitor_gets_one_show(visit: Visitor) -> None:
     assert not is_growing(shown, 1500)
 
 
+def test_stop_right_after_next_stops_the_next(visit: Visitor) -> None:
+    """The stop comes while the first show is ending; the second does not begin then."""
+    shown = play(visit)
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))"
+    shown.page.evaluate(f"for (const key of ['n', 'q']) {press}")
+    shown.wait_for_state("ended")
+    assert shown.status == 130
+    assert not is_growing(shown, 3000)
+    assert shown.page.evaluate("document.documentElement.dataset.state") == "ended"
+    shown.page.keyboard.press("n")  # whoever wants it after all gets it
+    shown.wait_for("history.state.run.some(([name, value]) => name === 'seed' && value === '5')")
+    assert is_growing(shown)
+
+
 def test_link_reproduces_the_run(visit: Visitor) -> None:
     shown = play(visit, model="BenchmaxxedLM-7B")
     shown.press("share")

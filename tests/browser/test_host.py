@@ -422,6 +422,15 @@ def test_speed_changes_in_the_middle_of_a_wait(act: Callable[[Script], None]) ->
     assert terminal.text == "abc"
 
 
+def test_stop_that_comes_before_the_show_is_obeyed(act: Callable[[Script], None]) -> None:
+    """The event loop begins a show a turn after it was asked for."""
+    act(lambda _: iter([Frame(0.0, "x"), Frame(100.0, "y")]))
+    terminal = Terminal()
+    terminal.page.stop()
+    assert perform(terminal.show(("runs", "1"))) == 130
+    assert not {"x", "y"} & {*terminal.texts}
+
+
 def announcements(kind: str, *query: tuple[str, str]) -> list[Any]:
     """What a page is told of this kind while the query's runs are played."""
     told: list[str] = []
@@ -508,6 +517,39 @@ def test_page_hears_which_parameters_are_wrong() -> None:
     (told,) = announcements("refused", ("from", "900h"), *asked[3:])
     assert told["names"] == ["from"]
     assert announcements("refused", *asked[3:]) == []
+
+
+def beginnings(at: str, **query: str) -> list[str]:
+    """The phases in which the page hears that its runs begin."""
+    told: list[str] = []
+    page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
+    asked = {"seed": "4", "start": "2026-01-30T12:00", "steps": "40", "runs": "2", "view": "log"}
+    perform(browser.main([*{**asked, **query}.items()], page, at))
+    heard = [json.loads(each) for each in told]
+    runs = [number for number, it in enumerate(heard) if it["type"] == "timeline"]
+    return [next(it["phase"] for it in heard[run:] if it["type"] == "reached") for run in runs]
+
+
+def test_each_run_of_the_page_begins_where_the_address_says() -> None:
+    assert beginnings("") == ["launch", "launch"]
+    assert beginnings("", **{"from": "40%"}) == ["training", "training"]
+
+
+def test_moment_of_a_link_is_the_first_runs() -> None:
+    """Whoever follows a link to a moment of one run sees the run after it from its beginning."""
+    assert beginnings("40%") == ["training", "launch"]
+    assert beginnings("step=20", **{"from": "export"}) == ["training", "export"]
+
+
+def test_moment_of_a_link_that_cannot_be_is_said(act: Callable[[Script], None]) -> None:
+    act(lambda _: iter([Frame(0.0, "")]))
+    for at, said in (("900h", "the run takes"), ("soon", "at cannot be 'soon'")):
+        told: list[str] = []
+        page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
+        perform(browser.main([("seed", "4"), ("runs", "1")], page, at))
+        (refused,) = (it for it in map(json.loads, told) if it["type"] == "refused")
+        assert said in refused["sentence"]
+        assert refused["names"] in ([], ["at"])  # of what was asked for nothing is left out
 
 
 def test_query_that_cannot_be_played_is_refused_before_it_plays() -> None:

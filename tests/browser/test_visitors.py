@@ -446,4 +446,8 @@ def test_share_names_the_moment(visit: Visitor) -> None:
     other = visit()
     other.page.goto(link)
     other.wait_for("/^training [1-9]/.test(document.title)")
-    assert parse_qs(urlsplit(link).query)["from"][0].endswith("s")
+    query = parse_qs(urlsplit(link).query)
+    assert query["at"][0].endswith("s")
+    assert query["from"] == ["45%"]
+    other.wait_for("location.search.includes('start=')")
+    assert "at=" not in urlsplit(other.address).query.replace("start=", "")  # the first run's alone

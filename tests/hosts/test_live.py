@@ -125,16 +125,16 @@ def test_after_the_end_the_clock_goes_on() -> None:
         assert live.clock(at) == pytest.approx(day.now, abs=1e-3)
 
 
-def test_who_leaves_out_the_launch_leaves_out_each_runs() -> None:
-    """As on a terminal: --from training holds for all runs, any other moment for the first."""
+def test_each_run_begins_where_from_says() -> None:
+    """As on a terminal."""
     day = Day()
-    for from_, begins in (("training", True), ("40%", False)):
+    for from_ in ("training", "40%", "step=12", "3m"):
         live = Live(run_all_day(from_=from_, runs=0, steps=30), day)
         first = live.run
         day.now = live.clock(run_ended(first)) + 3.0
         at = live.at()
         assert live.run is not first
-        assert (at >= moment_of(live.run, "training")) == begins
+        assert at == pytest.approx(moment_of(live.run, from_) + 2.0, abs=0.1)
 
 
 def test_a_job_file_that_somebody_wrote_long_ago_is_going_on_now(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from llmsim.errors import OptionError
 from llmsim.hosts import output as output_module
 from llmsim.hosts.keyboard import Keyboard
 from llmsim.hosts.output import Output
-from llmsim.hosts.runs import PAUSE
+from llmsim.hosts.runs import PAUSE, runs_of
 from llmsim.hosts.session import BATCH, HINT_TIME, LONGEST_SLEEP, NOTE_TIME, SHORTEST_SLEEP, Session
 from llmsim.hosts.signals import Signals, Stopped
 from llmsim.options.table import Options
@@ -498,14 +498,32 @@ def test_the_start_is_as_far_back_as_one_can_go_and_the_end_as_far_on() -> None:
     assert "Same run again" in "\n".join(theatre.terminal.shown())
 
 
-def test_only_the_first_run_begins_where_the_options_say() -> None:
+@pytest.mark.parametrize("moment", ["export", "60%", "step=30", "training"])
+def test_each_run_begins_where_the_options_say(moment: str) -> None:
     clock = Clock()
     output = Recorder(clock)
-    options = RUN._replace(runs=2, from_="export", speed_factor=inf)
+    options = RUN._replace(runs=3, steps=40, from_=moment, speed_factor=inf)
     assert Session(options, output, inf, clock, clock.sleep).play()
-    first, second = output.text().split("Same run again", 1)
-    assert "Rendezvous" not in first
-    assert first.count("\n") < second.count("\n") / 3
+    shows = output.text().split("Same run again")
+    assert len(shows) == 4
+    for show in shows[:3]:
+        assert "Rendezvous" not in show
+        assert show.count("\n") > 3
+
+
+@pytest.mark.parametrize("kind", ["step", "failure"])
+def test_a_later_run_without_the_moment_begins_at_its_launch(kind: str) -> None:
+    """A loop goes on: only the first run is refused. The later of these two is shorter and whole."""
+    clock = Clock()
+    output = Recorder(clock)
+    asked = RUN._replace(seed=27, runs=2, speed_factor=inf)
+    moment = f"step={plan(asked).schedule.steps}" if kind == "step" else kind
+    asked = asked._replace(from_=moment)
+    assert Session(asked, output, inf, clock, clock.sleep).play()
+    first, second, _ = output.text().split("Same run again")
+    assert "loss" in first.split("Rendezvous")[0]
+    assert "loss" not in second.split("Rendezvous")[0]
+    assert "Rendezvous" in second
 
 
 def test_a_moment_that_the_run_does_not_have_is_refused_before_anything_is_written() -> None:

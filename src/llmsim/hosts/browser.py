@@ -71,6 +71,7 @@ class Page:
         self._room = asyncio.Event()
         self._room.set()
         self._show: asyncio.Task[object] | None = None
+        self._stopped = False
 
     def resize(self, columns: int, rows: int) -> None:
         """Take the window's new size."""
@@ -220,11 +221,14 @@ class Page:
             await self.write(self._region.redrawn())
 
     def start(self) -> None:
-        """Let stop() end the task that is running now."""
+        """Let stop() end the task that is running now. Raises CancelledError if it has come before."""
+        if self._stopped:
+            raise asyncio.CancelledError
         self._show = asyncio.current_task()
 
     def stop(self) -> None:
         """End the show, whatever it is waiting for."""
+        self._stopped = True
         if self._show:
             self._show.cancel()
 
@@ -273,20 +277,24 @@ async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], N
     await page.write(batch)
 
 
-async def show(options: Options, page: Page) -> int:
-    """Play the runs, with a pause between them, and return the exit status."""
+async def show(options: Options, page: Page, at: str = "") -> int:
+    """Play the runs, with a pause between them, and return the exit status.
+
+    The first run begins at the moment `at`, if there is one, written as for --from.
+    """
     page.speed(options.speed_factor)
     for number, run_options in enumerate(runs_of(options)):
         if number:
             page.playback.owe(PAUSE, time.monotonic())
             await page.wait(seekable=False)
+        here = bool(at) and not number
         try:
-            run, since, sentence = opened(run_options)
+            run, since, sentence = opened(run_options._replace(from_=at) if here else run_options)
         except LlmsimError as error:
             await page.write(complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
         page.run = run_options
-        page.refuse(["from"], [sentence] * bool(sentence))
+        page.refuse(["at" if here else "from"], [sentence] * bool(sentence))
         page.announce(introduction(run.job.run_name, run_options))
         await page.write(complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
@@ -309,21 +317,24 @@ async def keep(kind: str, page: Page) -> tuple[str, bytes]:
     return made_file
 
 
-async def main(query: Iterable[tuple[str, str]], page: Page) -> int:
-    """Play what the URL's query asks for and return the exit status.
+async def main(query: Iterable[tuple[str, str]], page: Page, at: str = "") -> int:
+    """Play what the URL's query asks for, the first run from the moment `at` on, and return the
+    exit status.
 
     What is wrong with the query is said first, and the show goes on without it.
     """
     pairs = list(query)
     asked, complaints = from_query(pairs)
+    first, wrong = from_query([("from", at)] if at else [])
+    complaints += [sentence.replace("from", "at", 1) for sentence in wrong]
     options = seeded(asked)
-    page.start()
     try:
+        page.start()
         if complaints:
             page.refuse([pair[0] for pair in pairs if from_query([pair])[1]], complaints)
         await page.write("".join(map(complaint, few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
-            return await show(options, page)
+            return await show(options, page, first.from_ or "")
     except TimeoutError:
         status = ExitStatus.FINISHED
     except asyncio.CancelledError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from llmsim.dialects.registry import says_command
+from llmsim.errors import LlmsimError
 from llmsim.job.records import Job
 from llmsim.options.table import LARGEST_SEED, Options
 from llmsim.options.wanted import wanted
@@ -27,14 +28,14 @@ def seeded(options: Options) -> Options:
 def runs_of(options: Options) -> Iterator[Options]:
     """The options of each run: the next seed, and a start after the run before has ended.
 
-    The first run starts at the time of day unless a start is given. It alone begins in its middle,
-    where that is asked for; but who leaves out the launch leaves out each run's.
+    The first run starts at the time of day unless a start is given. A later run that does not have
+    the moment of --from begins at its launch, so that a loop goes on.
     """
     run, start = 0, options.start or _now()
     while options.runs == 0 or run < options.runs:
         seed = ((options.seed or 0) + run) % (LARGEST_SEED + 1)
         this = options._replace(seed=seed, start=start)
-        if run and options.from_ != "training":
+        if run and options.from_ and not _has_beginning(this):
             this = this._replace(from_=None)
         yield this
         run += 1
@@ -75,6 +76,18 @@ def drawn(options: Options, job: Job) -> str:
 def _now() -> datetime:
     """The time of day, in whole seconds."""
     return datetime.now().replace(microsecond=0)  # a log shows local time
+
+
+def _has_beginning(options: Options) -> bool:
+    """Whether a run has the moment of its --from."""
+    from llmsim.run.simulation import run_of
+    from llmsim.show.seek import moment_of
+
+    try:
+        moment_of(run_of(plan(options)), options.from_ or "")
+    except LlmsimError:  # a plan that cannot be is told by whoever plays it
+        return False
+    return True
 
 
 def _end(options: Options) -> datetime:

@@ -81,7 +81,7 @@ class Options(NamedTuple):
     duration: float = 180.0  # show seconds at speed 1
     speed_factor: float = 1.0
     instant_print_lines: int = 0
-    from_: str | None = None  # where the first run begins: see options/parsing.py
+    from_: str | None = None  # where each run begins: see options/parsing.py
     runs: int = 1
     exit_after_time: float | None = None  # show seconds
     view: str = "auto"
