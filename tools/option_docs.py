@@ -61,8 +61,9 @@ suits your terminal.
 `--from` takes a share of the steps (`40%`), a step (`step=1200`) or simulated time (`1h20m`). It
 also takes the name of a phase, and begins at the first moment of this phase:
 {phases}.
-llmsim refuses a moment that the run does not have. Exports begin at the same moment, but the
-samples of GPUs always cover the whole run.
+llmsim refuses a moment that the first run does not have. With `--runs`, every run begins at the
+moment; a later run that does not have it begins at its launch. Exports begin at the same moment,
+but the samples of GPUs always cover the whole run.
 
 If your defaults switch an option on, `=no` switches this option off: `--tidy=no`. An empty variable
 counts as not set.
