@@ -431,11 +431,11 @@ def test_stop_that_comes_before_the_show_is_obeyed(act: Callable[[Script], None]
     assert not {"x", "y"} & {*terminal.texts}
 
 
-def announcements(kind: str, *query: tuple[str, str]) -> list[Any]:
+def announcements(kind: str, *query: tuple[str, str], at: str = "") -> list[Any]:
     """What a page is told of this kind while the query's runs are played."""
     told: list[str] = []
     page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
-    perform(browser.main(query, page))
+    perform(browser.main(query, page, at))
     return [message for message in map(json.loads, told) if message["type"] == kind]
 
 
@@ -541,15 +541,16 @@ def test_moment_of_a_link_is_the_first_runs() -> None:
     assert beginnings("step=20", **{"from": "export"}) == ["training", "export"]
 
 
-def test_moment_of_a_link_that_cannot_be_is_said(act: Callable[[Script], None]) -> None:
+@pytest.mark.parametrize(
+    ("at", "said"), [("900h", "the run takes"), ("soon", "at cannot be 'soon'")]
+)
+def test_moment_of_a_link_that_cannot_be_is_said(
+    act: Callable[[Script], None], at: str, said: str
+) -> None:
     act(lambda _: iter([Frame(0.0, "")]))
-    for at, said in (("900h", "the run takes"), ("soon", "at cannot be 'soon'")):
-        told: list[str] = []
-        page = Page(lambda _text, size: page.drawn(size), 80, 24, told.append)
-        perform(browser.main([("seed", "4"), ("runs", "1")], page, at))
-        (refused,) = (it for it in map(json.loads, told) if it["type"] == "refused")
-        assert said in refused["sentence"]
-        assert refused["names"] in ([], ["at"])  # of what was asked for nothing is left out
+    (refused,) = announcements("refused", ("seed", "4"), ("runs", "1"), at=at)
+    assert said in refused["sentence"]
+    assert refused["names"] in ([], ["at"])  # of what was asked for nothing is left out
 
 
 def test_query_that_cannot_be_played_is_refused_before_it_plays() -> None:

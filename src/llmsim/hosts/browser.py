@@ -221,7 +221,7 @@ class Page:
             await self.write(self._region.redrawn())
 
     def start(self) -> None:
-        """Let stop() end the task that is running now. Raises CancelledError if it has come before."""
+        """Let stop() end the task that is running now. Raises CancelledError if it came before."""
         if self._stopped:
             raise asyncio.CancelledError
         self._show = asyncio.current_task()
