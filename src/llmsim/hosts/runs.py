@@ -85,7 +85,7 @@ def _has_beginning(options: Options) -> bool:
 
     try:
         moment_of(run_of(plan(options)), options.from_ or "")
-    except LlmsimError:  # a plan that cannot be is told by whoever plays it
+    except LlmsimError:  # the host that plays the run says why there is no plan
         return False
     return True
 
