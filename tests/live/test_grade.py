@@ -105,6 +105,19 @@ def test_a_watchdog_is_no_finding_and_is_listed() -> None:
     assert verdict.always == ("W", "One")
 
 
+def test_a_rule_on_fans_is_not_tried_for_the_clusters_gpus_have_none() -> None:
+    """nvidia-smi has [N/A] for fan.speed of an H100 (captures of nvidia_gpu_exporter)."""
+    made = [
+        Item("f.yml", "alert", "Dcgm", "DCGM_FI_DEV_FAN_SPEED > 90", 300.0),
+        Item("f.yml", "alert", "Smi", "nvidia_smi_fan_speed_ratio > 0.9", 300.0),
+        Item("f.json", "panel", "Fans", "avg(DCGM_FI_DEV_FAN_SPEED)"),
+        Item("f.yml", "alert", "Hot", "DCGM_FI_DEV_GPU_TEMP > 85", 300.0),
+    ]
+    verdict = judge(made, site(), promtool.tested)
+    assert verdict.findings == ()
+    assert verdict.unjudged == ("Dcgm", "Smi")
+
+
 def test_advice_says_which_list_of_fields_it_needs() -> None:
     """default-counters.csv of dcgm-exporter has DCGM_EXP_XID_ERRORS_COUNT as a comment."""
     assert advice("gsp", site()).endswith("(after NVIDIA/dcgm-exporter#239) (with --counters full)")

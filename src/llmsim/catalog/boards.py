@@ -70,7 +70,7 @@ def board(gpu: Gpu) -> Board:
     return Board(
         brand=brands.get(gpu.form, "NVIDIA"),
         architecture={"Ada": "Ada Lovelace"}.get(generation, generation.partition(" ")[0]),
-        has_serial=not consumer,
+        has_serial=gpus.has_serial(gpu),
         device=device,
         subsystem=row[0],
         part="N/A" if consumer else row[1],

@@ -318,11 +318,34 @@ def ecc(gpu: Gpu) -> str:
     return "0"
 
 
+def counts_errors(gpu: Gpu) -> bool:
+    """Whether its memory counts errors: ECC is there, and on."""
+    return ecc(gpu) == "0"
+
+
+def remaps_rows(gpu: Gpu) -> bool:
+    """Whether spare rows of its memory can take a bad row's place; without ECC there are none.
+
+    An RTX 4080 SUPER has `Remapped Rows : N/A` (a capture of nvidia_gpu_exporter, driver 595.71).
+    """
+    return ecc(gpu) != "N/A"
+
+
+def has_serial(gpu: Gpu) -> bool:
+    """Whether its board has a serial number; a GeForce's has none (the same capture)."""
+    return gpu.form != "geforce"
+
+
 # Degrees C above which a card's fan turns faster than at its lowest speed, and per cent for each
 # degree: RTX 4090 0 % at 24 to 49 C in P8, 30 % at 35 and 49 C in P0, 68 and 69 % at 72 C and
 # 310 W; RTX A6000 30 % at 59 C and 204 W (public tables of nvidia-smi).
 _FAN_RISES = {"geforce": 50, "workstation": 60}
 _FAN_LOWEST, _FAN_SLOPE, _FAN_STOPS = 30, 1.75, 50
+
+
+def has_fan(gpu: Gpu) -> bool:
+    """Whether the card has a fan of its own; else the chassis has the fans."""
+    return gpu.form in _FAN_RISES
 
 
 def fan(gpu: Gpu, celsius: int, state: int) -> int | None:

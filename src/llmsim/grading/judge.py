@@ -96,17 +96,17 @@ _NODE = tuple(
                  "filesystem_avail_bytes", "disk_read_bytes_total", "disk_written_bytes_total",
                  "network_receive_bytes_total", "network_transmit_bytes_total", "time_seconds")
 )  # fmt: skip
-_SIMULATED_FIELDS = frozenset(field.id for field in dcgm.FIELDS) | frozenset(OWN.values())
 
 
 def _has_series(name: str) -> bool:
-    """Whether our pages have a metric."""
+    """Whether the pages of our cluster have a metric."""
     if name.startswith(("DCGM_", "dcgm_")):
-        return names().get(name) in _SIMULATED_FIELDS
+        number, fields = names().get(name), dcgm.fields_of(scenarios.card())
+        return any(field.id == number for field in fields) or number in OWN.values()
     if name.startswith("nvidia_smi_"):
-        from llmsim.telemetry.gpu_exporter_page import NAMES
+        from llmsim.telemetry.gpu_exporter_page import NAMES, has
 
-        return name in NAMES
+        return name in NAMES and has(scenarios.card(), name)
     if name.startswith("node_infiniband_"):
         return name.removeprefix("node_infiniband_") in scenarios.INFINIBAND
     return name.startswith("trainer_") or name in (*_NODE, "up", "ALERTS", "")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from llmsim.catalog.gpus import has_fast_link, is_nvidia
-from llmsim.catalog.records import gpus
+from llmsim.catalog.records import Gpu, gpus
 from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.physics.hardware.host import CALM
@@ -82,16 +82,16 @@ def kinds() -> tuple[str, ...]:
     return tuple(kind.name for kind in KINDS if kind.needs != "fp16")
 
 
-def _gpu() -> str:
-    """The first listed GPU of NVIDIA's with NVLink and a limit of 700 W."""
+def card() -> Gpu:
+    """The cluster's: the first listed GPU of NVIDIA's with NVLink and a limit of 700 W."""
     return next(
-        gpu.name for gpu in gpus() if is_nvidia(gpu) and has_fast_link(gpu) and gpu.tdp_watts == 700
+        gpu for gpu in gpus() if is_nvidia(gpu) and has_fast_link(gpu) and gpu.tdp_watts == 700
     )
 
 
 def _run(seed: int, incident: tuple[str, ...] = (), steps: int = STEPS) -> Run:
     return run_of(plan(Options(
-        seed=seed, start=START, gpu=_gpu(), gpus=8 * NODES, recipe="pretrain",
+        seed=seed, start=START, gpu=card().name, gpus=8 * NODES, recipe="pretrain",
         incidents="none", incident=incident,
         model=MODEL, sequence=SEQUENCE, batch=BATCH, steps=steps,
     )))  # fmt: skip

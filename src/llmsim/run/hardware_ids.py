@@ -4,6 +4,7 @@ Each is a pure function of the job and a node or rank, drawn from a stream of it
 of a cluster share their eight PCI addresses; UUIDs and serial numbers differ from card to card.
 """
 
+from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
 from llmsim.run import cluster
@@ -22,7 +23,11 @@ def gpu_uuid(job: Job, rank: int) -> str:
 
 
 def gpu_serial(job: Job, rank: int) -> str:
-    """A board's serial number: 13 digits that begin with year and week of its make."""
+    """A board's serial number: 13 digits that begin with year and week of its make; empty where the
+    board has none.
+    """
+    if not gpus.has_serial(job.gpu):
+        return ""
     card = cluster.card(job, rank)
     made = noise.integer(job.seed, "gpu serial made", 23, 25, card)
     week = noise.integer(job.seed, "gpu serial week", 1, 52, card)

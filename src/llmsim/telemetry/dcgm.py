@@ -11,6 +11,7 @@ from functools import partial
 from operator import attrgetter
 
 from llmsim.catalog import gpus as catalog
+from llmsim.catalog.records import Gpu
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
@@ -42,6 +43,10 @@ XID_TEXTS = {
 }
 
 
+def _every(_gpu: Gpu) -> bool:
+    return True
+
+
 class Field(NamedTuple):
     """One field of the exporter."""
 
@@ -52,6 +57,8 @@ class Field(NamedTuple):
     value: Callable[[Job, Gauges], float]  # whole numbers are ints
     default: bool = True  # it is in the exporter's default list
     coded: bool = False  # its value is an error's code, which is a label, too
+    # Whether a GPU has it: DCGM's value of what NVML does not support is blank, and no sample.
+    has: Callable[[Gpu], bool] = _every
 
     @property
     def is_zero(self) -> bool:
@@ -99,6 +106,10 @@ def _constant(value: float, _job: Job, _gauges: Gauges) -> float:
     return value
 
 
+def _fan(job: Job, gauges: Gauges) -> int:
+    return catalog.fan(job.gpu, gauges.temperature_c, gauges.performance_state) or 0
+
+
 def _limit(job: Job, _gauges: Gauges) -> float:
     return float(job.gpu.tdp_watts)
 
@@ -111,9 +122,11 @@ def _gauge(name: str, number: int, text: str, field: str, *, default: bool = Tru
     return Field(name, "gauge", text, number, partial(_of, field), default)
 
 
-def _none(name: str, number: int, text: str, *, default: bool = False, kind: str = "counter"
+def _none(
+    name: str, number: int, text: str, *, default: bool = False, kind: str = "counter",
+    has: Callable[[Gpu], bool] = _every,
 ) -> Field:  # fmt: skip
-    return Field(name, kind, text, number, _zero, default)
+    return Field(name, kind, text, number, _zero, default, has=has)
 
 
 def _violation(name: str, number: int, reason: str, field: str = "") -> Field:
@@ -153,6 +166,8 @@ FIELDS = (
           default=False),
     Field("DEV_PSTATE", "gauge", "Performance state.", 190, partial(_of, "performance_state"),
           default=False),
+    Field("DEV_FAN_SPEED", "gauge", "Fan speed for the device in percent 0-100.", 191, _fan,
+          default=False, has=catalog.has_fan),
     Field("DEV_PCIE_REPLAY_COUNTER", "counter", "Total number of PCIe retries.", 202,
           partial(_of, "pcie_replays")),
     _gauge("DEV_GPU_UTIL", 203, "GPU utilization (in %).", "utilization_percent"),
@@ -174,24 +189,26 @@ FIELDS = (
     Field("DEV_FB_USED_PERCENT", "gauge", "Share of the framebuffer that is used.", 254,
           _used_share, default=False),
     Field("DEV_ECC_SBE_VOL_TOTAL", "counter", _ECC.format("single", "volatile"), 310,
-          partial(_of, "correctable_errors"), default=False),
+          partial(_of, "correctable_errors"), default=False, has=catalog.counts_errors),
     Field("DEV_ECC_DBE_VOL_TOTAL", "counter", _ECC.format("double", "volatile"), 311,
-          partial(_of, "uncorrectable_errors"), default=False),
+          partial(_of, "uncorrectable_errors"), default=False, has=catalog.counts_errors),
     Field("DEV_ECC_SBE_AGG_TOTAL", "counter", _ECC.format("single", "persistent"), 312,
-          partial(_of, "correctable_errors"), default=False),
+          partial(_of, "correctable_errors"), default=False, has=catalog.counts_errors),
     Field("DEV_ECC_DBE_AGG_TOTAL", "counter", _ECC.format("double", "persistent"), 313,
-          partial(_of, "aggregate_errors"), default=False),
+          partial(_of, "aggregate_errors"), default=False, has=catalog.counts_errors),
     _none("DEV_RETIRED_SBE", 390, "Total number of retired pages due to single-bit errors."),
     _none("DEV_RETIRED_DBE", 391, "Total number of retired pages due to double-bit errors."),
     _none("DEV_RETIRED_PENDING", 392, "Total number of pages pending retirement."),
     Field("DEV_UNCORRECTABLE_REMAPPED_ROWS", "counter",
-          "Number of remapped rows for uncorrectable errors", 393, partial(_of, "remapped_rows")),
+          "Number of remapped rows for uncorrectable errors", 393, partial(_of, "remapped_rows"),
+          has=catalog.remaps_rows),
     _none("DEV_CORRECTABLE_REMAPPED_ROWS", 394,
-          "Number of remapped rows for correctable errors", default=True),
+          "Number of remapped rows for correctable errors", default=True,
+          has=catalog.remaps_rows),
     _none("DEV_ROW_REMAP_FAILURE", 395, "Whether remapping of rows has failed", default=True,
-          kind="gauge"),
+          kind="gauge", has=catalog.remaps_rows),
     Field("DEV_ROW_REMAP_PENDING", "gauge", "Whether remapping of rows is pending", 396,
-          partial(_of, "remap_pending"), default=False),
+          partial(_of, "remap_pending"), default=False, has=catalog.remaps_rows),
     Field("DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", "counter",
           "Total number of NVLink flow-control CRC errors.", 409,
           partial(_of, "link_crc_errors"), default=False),
@@ -232,6 +249,11 @@ FIELDS = (
     _gauge("PROF_NVLINK_RX_BYTES", 1012, "The rate of data received over NVLink.",
            "nvlink_received_bytes_per_second", default=False),
 )  # fmt: skip
+
+
+def fields_of(gpu: Gpu) -> tuple[Field, ...]:
+    """The fields that a GPU has."""
+    return tuple(field for field in FIELDS if field.has(gpu))
 
 
 def metric(field: Field) -> str:

@@ -97,7 +97,10 @@ def _parts(run: Run, exporter: Exporter, count: int) -> tuple[_Stretch | Counter
     if (exporter, count) not in known:
         made: list[_Stretch | Counter] = []
         version = exporter.version
-        for own, same in groupby(exporter.counters, key=lambda each: _kind(each, version)):
+        there = [
+            each for each in exporter.counters if not each.field or each.field.has(run.job.gpu)
+        ]
+        for own, same in groupby(there, key=lambda each: _kind(each, version)):
             if own == "own":
                 made += same
             elif own == "shared":
@@ -247,8 +250,9 @@ def card_labels(job: Job, gpu: int, exporter: Exporter) -> str:
         dcgm_counters.SERIAL: hardware_ids.gpu_serial(job, gpu),
         dcgm_counters.BRAND: "NVIDIA",
     }
-    fields = sorted((each.name, texts.get(each.id, "")) for each in exporter.counters
-                    if each.kind == "label" and each.id in texts)  # fmt: skip
+    # A text that the driver does not have is no label: a GeForce has no serial number.
+    fields = sorted((each.name, texts[each.id]) for each in exporter.counters
+                    if each.kind == "label" and texts.get(each.id))  # fmt: skip
     return made + "".join(f',{name}="{value}"' for name, value in fields)
 
 

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from functools import partial
 
+from llmsim.catalog import gpus as catalog
+from llmsim.catalog.records import Gpu
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
@@ -61,6 +63,14 @@ def _top_clock(job: Job, _gauges: Gauges) -> float:
     return 1e6 * job.gpu.clock_mhz
 
 
+def _fan(job: Job, gauges: Gauges) -> float:
+    return (catalog.fan(job.gpu, gauges.temperature_c, gauges.performance_state) or 0) / 100
+
+
+def _counts_errors(job: Job, _gauges: Gauges) -> float:
+    return int(catalog.counts_errors(job.gpu))
+
+
 def _constant(value: float) -> Value:
     return lambda _job, _gauges: value
 
@@ -96,8 +106,9 @@ _FIELDS: tuple[tuple[str, str, Value], ...] = (
      _as_it_is("aggregate_errors")),
     ("ecc_errors_uncorrected_volatile_total", "ecc.errors.uncorrected.volatile.total",
      _as_it_is("uncorrectable_errors")),
-    ("ecc_mode_current", "ecc.mode.current", _constant(1)),
+    ("ecc_mode_current", "ecc.mode.current", _counts_errors),
     ("enforced_power_limit_watts", "enforced.power.limit [W]", _limit),
+    ("fan_speed_ratio", "fan.speed [%]", _fan),
     ("memory_free_bytes", "memory.free [MiB]", _bytes("free_mib")),
     ("memory_reserved_bytes", "memory.reserved [MiB]", _bytes("reserved_mib")),
     ("memory_total_bytes", "memory.total [MiB]", _bytes("total_mib")),
@@ -127,6 +138,12 @@ _FIELDS: tuple[tuple[str, str, Value], ...] = (
      "PCIe traffic transmitted by the GPU, sampled by the driver over a dedicated 20ms window.",
      _as_it_is("pcie_sent_bytes_per_second")),
 )  # fmt: skip
+# Which GPUs have a metric, by how its name begins: there is none where nvidia-smi says N/A.
+_SOME: dict[str, Callable[[Gpu], bool]] = {
+    "ecc_errors": catalog.counts_errors, "ecc_mode": catalog.remaps_rows,
+    "fan_speed": catalog.has_fan, "remapped_rows": catalog.remaps_rows,
+    "temperature_memory": catalog.has_hbm,
+}  # fmt: skip
 NAMES = (
     *(f"nvidia_smi_{name}" for name, _, _ in _FIELDS),
     *(f"nvidia_smi_{name}" for name in (
@@ -136,6 +153,12 @@ NAMES = (
         "nvml_return_code",
     )),
 )  # fmt: skip
+
+
+def has(gpu: Gpu, name: str) -> bool:
+    """Whether this exporter has a metric of a GPU; all GPUs have most metrics."""
+    beginnings = (each for each in _SOME if name.startswith(f"nvidia_smi_{each}"))
+    return all(_SOME[each](gpu) for each in beginnings)
 
 
 def page(run: Run, node: int, at: float, clock: Clock | None = None) -> str:
@@ -160,7 +183,8 @@ def families(
     found = [
         Family(f"nvidia_smi_{name}", "gauge", meaning,
                tuple((card, value(job, each)) for card, each in cards))
-        for name, meaning, value in _FIELDS if f"nvidia_smi_{name}" in only
+        for name, meaning, value in _FIELDS
+        if f"nvidia_smi_{name}" in only and has(job.gpu, f"nvidia_smi_{name}")
     ]  # fmt: skip
     found.append(
         Family("nvidia_smi_energy_joules_total", "counter",
@@ -217,7 +241,7 @@ def _info(job: Job, node: int, gpus: list[int]) -> Family:
             ("driver_model_pending", "[N/A]"), ("driver_version", driver),
             ("index", str(gpu - node * size)), ("name", job.gpu.name),
             ("pci_bus_id", cluster.bus_address(job, gpu - node * size)),
-            ("serial", hardware_ids.gpu_serial(job, gpu)), ("uuid", uuid(job, gpu)),
+            ("serial", hardware_ids.gpu_serial(job, gpu) or "[N/A]"), ("uuid", uuid(job, gpu)),
         )  # fmt: skip
         rows.append((labels, 1.0))
     return Family(

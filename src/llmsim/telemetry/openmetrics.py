@@ -18,7 +18,6 @@ from llmsim.telemetry.gpu_rows import expect_nvidia
 from llmsim.telemetry.samples import MOST_GPUS, Span, gauges_of, spans_of, tick_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
-FIELDS = tuple(field for field in dcgm.FIELDS if field.default)
 END = "# EOF\n"
 
 
@@ -27,7 +26,7 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     job = run.job
     expect_nvidia(job, "openmetrics")
     shown = range(min(job.layout.gpus, MOST_GPUS))
-    fields = {field.name: field for field in FIELDS}
+    fields = {field.name: field for field in dcgm.fields_of(job.gpu) if field.default}
     owners: list[Job] = []  # the job at each sample, with the machines that it has then
     spans: dict[int, list[Span]] = {}
 

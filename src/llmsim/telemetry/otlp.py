@@ -68,14 +68,14 @@ def _point(job: Job, at: float, value: float, attributes: list[Json]) -> Json:
 
 
 def _identity(job: Job, gpu: int) -> list[Json]:
-    local = gpu % gpus_per_node(job)
+    local, serial = gpu % gpus_per_node(job), hardware_ids.gpu_serial(job, gpu)
     return [
         attribute("hw.id", hardware_ids.gpu_uuid(job, gpu)),
         attribute("hw.type", "gpu"),
         attribute("hw.name", f"gpu{local}"),
         attribute("hw.model", job.gpu.name),
         attribute("hw.vendor", catalog.vendor(job.gpu)),
-        attribute("hw.serial_number", hardware_ids.gpu_serial(job, gpu)),
+        *([attribute("hw.serial_number", serial)] if serial else []),
         attribute("hw.driver_version", job.software.driver),
     ]
 

@@ -52,13 +52,14 @@ def begin(run: Run, settings: Settings) -> Writer:
     job = run.job
     expect_nvidia(job, "promtest")
     shown = range(min(job.layout.gpus, MOST_GPUS))
-    rows: list[list[list[str]]] = [[] for _ in dcgm.FIELDS]  # of each sample, in order of GPUs
+    fields = dcgm.fields_of(job.gpu)
+    rows: list[list[list[str]]] = [[] for _ in fields]  # of each sample, in order of GPUs
     owners: list[Job] = []  # the job at each sample, with the machines that it has then
 
     def taken(at: float) -> Pieces:
         owners.append(owner(run, at))
         seen = gauges_of(run, tick_of(run, at), shown)
-        for field, known in zip(dcgm.FIELDS, rows, strict=True):
+        for field, known in zip(fields, rows, strict=True):
             known.append(_row(shown, seen, dcgm.numbers(job, field, seen)))
         return ()
 
@@ -69,7 +70,7 @@ def begin(run: Run, settings: Settings) -> Writer:
             f"evaluation_interval: {step}\ntests:\n- interval: {step}\n  input_series:\n"
         )
         cards = [_cards(gpu, owners) for gpu in shown]
-        for field, known in zip(dcgm.FIELDS, rows, strict=True):
+        for field, known in zip(fields, rows, strict=True):
             for gpu, values in enumerate(zip(*known, strict=True)):
                 for own in cards[gpu]:
                     yield from _series(field, own[0][2], gpu, _within(values, own))

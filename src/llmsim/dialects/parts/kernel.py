@@ -77,11 +77,14 @@ def _word(job: Job, name: str, rank: int, digits: int = 8) -> str:
 
 
 def _gpu_seen(symptom: Symptom, job: Job) -> tuple[str, ...]:
-    """Printed once since the node's start, before a GPU's first Xid."""
+    """Printed once since the node's start, before a GPU's first Xid; the driver is silent about the
+    serial number of a board without one (kernel_rc.c, osinit.c).
+    """
     rank = symptom.rank
     where, uuid = hardware_ids.pci(job, rank), hardware_ids.gpu_uuid(job, rank)
     serial = hardware_ids.gpu_serial(job, rank)
-    return (f"NVRM: GPU at PCI:{where}: {uuid}", f"NVRM: GPU Board Serial Number: {serial}")
+    second = (f"NVRM: GPU Board Serial Number: {serial}",) if serial else ()
+    return (f"NVRM: GPU at PCI:{where}: {uuid}", *second)
 
 
 def _own(job: Job, name: str, symptom: Symptom) -> int:
@@ -191,10 +194,8 @@ def _xid_79(symptom: Symptom, job: Job) -> tuple[str, ...]:
 
 def _off_the_bus(symptom: Symptom, job: Job) -> tuple[str, ...]:
     where, serial = hardware_ids.pci(job, symptom.rank), hardware_ids.gpu_serial(job, symptom.rank)
-    return (
-        f"NVRM: GPU {where}.0: GPU has fallen off the bus.",
-        f"NVRM: GPU {where}.0: GPU serial number is {serial}.",
-    )
+    second = (f"NVRM: GPU {where}.0: GPU serial number is {serial}.",) if serial else ()
+    return (f"NVRM: GPU {where}.0: GPU has fallen off the bus.", *second)
 
 
 def _crash_dump(symptom: Symptom, job: Job) -> tuple[str, ...]:

@@ -214,6 +214,8 @@ def _mig(device: Device, now: Any, later: Any) -> int:
 
 
 def _remapped(device: Device, corrected: Any, broken: Any, pending: Any, failed: Any) -> int:
+    if not catalog.remaps_rows(device.node.job.gpu):
+        return NOT_SUPPORTED
     into(corrected).value = into(failed).value = 0
     into(broken).value = device.gauges.remapped_rows
     into(pending).value = device.gauges.remap_pending

@@ -72,9 +72,7 @@ def serial(node: Node, gauges: Gauges) -> str:
 
     Public captures of GeForce cards (GTX 780, GTX 1660 Ti) have `Serial Number : N/A`.
     """
-    if not board_of(node).has_serial:
-        return NOT_AVAILABLE
-    return hardware_ids.gpu_serial(node.job, gauges.gpu)
+    return hardware_ids.gpu_serial(node.job, gauges.gpu) or NOT_AVAILABLE
 
 
 def bus_id(node: Node, gauges: Gauges) -> str:

@@ -126,6 +126,13 @@ def _microseconds(name: str) -> Value:
     return lambda _node, gauges: int(1e6 * getattr(gauges, name))
 
 
+def _row_value(value: Value) -> Value:
+    """A value of the rows that spare ones stand in for, or not available where there are none."""
+    return lambda node, gauges: (
+        value(node, gauges) if catalog.remaps_rows(node.job.gpu) else NOT_AVAILABLE
+    )
+
+
 def _remaps(node: Node, gauges: Gauges) -> object:
     return of.board_of(node).banks - gauges.remapped_rows
 
@@ -233,15 +240,15 @@ PROPERTIES: tuple[Property, ...] = (
     Property("retired_pages.double_bit.count", _same(NOT_AVAILABLE),
              aliases=("retired_pages.dbe",)),
     Property("retired_pages.pending", _same(NOT_AVAILABLE)),
-    Property("remapped_rows.correctable", _same(0), aliases=("remapped_rows.sbe",)),
-    Property("remapped_rows.uncorrectable", _gauge("remapped_rows"),
+    Property("remapped_rows.correctable", _row_value(_same(0)), aliases=("remapped_rows.sbe",)),
+    Property("remapped_rows.uncorrectable", _row_value(_gauge("remapped_rows")),
              aliases=("remapped_rows.dbe",)),
     Property("remapped_rows.pending",
-             lambda _node, gauges: "Yes" if gauges.remap_pending else "No"),
-    Property("remapped_rows.failure", _same("No")),
-    Property("remapped_rows.histogram.max", _remaps),
-    Property("remapped_rows.histogram.high", _gauge("remapped_rows")),
-    *(Property(f"remapped_rows.histogram.{level}", _same(0))
+             _row_value(lambda _node, gauges: "Yes" if gauges.remap_pending else "No")),
+    Property("remapped_rows.failure", _row_value(_same("No"))),
+    Property("remapped_rows.histogram.max", _row_value(_remaps)),
+    Property("remapped_rows.histogram.high", _row_value(_gauge("remapped_rows"))),
+    *(Property(f"remapped_rows.histogram.{level}", _row_value(_same(0)))
       for level in ("partial", "low", "none")),
     Property("temperature.gpu", _gauge("temperature_c")),
     # The margin to the temperature at which clocks begin to fall.

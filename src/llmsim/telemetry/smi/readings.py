@@ -126,9 +126,6 @@ def _errors(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
                ("SRAM Microcontroller", "sram_microcontroller"), ("SRAM PCIE", "sram_pcie"),
                ("SRAM Other", "sram_other"))  # fmt: skip
     no = "No" if broken != NONE else NONE
-    remapped = gauges.remapped_rows
-    histogram = (("Max", of.board_of(node).banks - remapped), ("High", remapped), ("Partial", 0),
-                 ("Low", 0), ("None", 0))  # fmt: skip
     retired = (Leaf("", "retired_count"), Leaf("", "retired_pagelist"))
     return (
         Section("ECC Errors", "ecc_errors", (
@@ -149,16 +146,26 @@ def _errors(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
             Leaf("Pending Page Blacklist", "pending_blacklist"),
             Leaf("", "pending_retirement"),
         )),
-        Section("Remapped Rows", "remapped_rows", (
-            Leaf("Correctable Error", "remapped_row_corr", 0),
-            Leaf("Uncorrectable Error", "remapped_row_unc", remapped),
-            Leaf("Pending", "remapped_row_pending", "Yes" if gauges.remap_pending else "No"),
-            Leaf("Remapping Failure Occurred", "remapped_row_failure", "No"),
-            Section("Bank Remap Availability Histogram", "row_remapper_histogram", tuple(
-                Leaf(level, f"row_remapper_histogram_{level.lower()}", f"{banks} bank(s)")
-                for level, banks in histogram)),
-        )),
+        _rows(node, gauges),
     )  # fmt: skip
+
+
+def _rows(node: Node, gauges: Gauges) -> Section:
+    """The rows of the memory that spare ones stand in for."""
+    if not catalog.remaps_rows(node.job.gpu):
+        return Section("Remapped Rows", "remapped_rows", (), NONE)
+    remapped = gauges.remapped_rows
+    histogram = (("Max", of.board_of(node).banks - remapped), ("High", remapped), ("Partial", 0),
+                 ("Low", 0), ("None", 0))  # fmt: skip
+    return Section("Remapped Rows", "remapped_rows", (
+        Leaf("Correctable Error", "remapped_row_corr", 0),
+        Leaf("Uncorrectable Error", "remapped_row_unc", remapped),
+        Leaf("Pending", "remapped_row_pending", "Yes" if gauges.remap_pending else "No"),
+        Leaf("Remapping Failure Occurred", "remapped_row_failure", "No"),
+        Section("Bank Remap Availability Histogram", "row_remapper_histogram", tuple(
+            Leaf(level, f"row_remapper_histogram_{level.lower()}", f"{banks} bank(s)")
+            for level, banks in histogram)),
+    ))  # fmt: skip
 
 
 def _celsius(value: object) -> str:
