@@ -11,6 +11,7 @@ from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseEnded
 from llmsim.run.simulation import events, run_of
+from llmsim.show.facts import facts
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
@@ -87,6 +88,25 @@ def after_a_second(dialect: str, seed: int, size: tuple[int, int]) -> list[str]:
     return [terminal.row(number) for number in range(size[1])]
 
 
+@pytest.mark.parametrize("size", [(40, 15), (80, 24), (120, 40), (200, 50)])
+@pytest.mark.parametrize("gpus", [1, 8])
+def test_no_fact_stands_above_the_board_and_on_it(gpus: int, size: tuple[int, int]) -> None:
+    """What has no room in one place is in the other; the first fact is there in any case."""
+    options, screen = Options("pytorch", gpus=gpus, seed=4, start=START), screen_of(*size)
+    job, terminal, seconds = plan(options), Terminal(*size), [0.0, 0.5, 1.0, 2.0, 4.0]
+    told = [f"{name}  {value}"[: size[0] // 3] for name, value in facts(job)]
+    for frame in play(job, options, lambda: screen):
+        while seconds and frame.shown > seconds[0]:
+            rows = [terminal.row(number) for number in range(size[1])]
+            counts = [sum(f" {fact}" in row for row in rows) for fact in told]
+            assert counts[0] == 1, (seconds[0], rows)
+            assert max(counts) == 1, (seconds[0], told[counts.index(max(counts))], rows)
+            seconds.pop(0)
+        if not seconds:
+            break
+        terminal.stream.feed(frame.text)
+
+
 # A first step of each that takes long, on 16 or on 64 GPUs.
 WAITING = [("nanotron", 9), ("maxtext", 11), ("mlperf", 3), ("mlperf", 4), ("trl", 8), ("nemo", 9)]
 
@@ -130,6 +150,20 @@ def test_letters_are_as_wide_as_they_say_and_break_where_words_do() -> None:
     assert broken("NoIdeaWhyItWorks-2.9B", 60) == ["NoIdeaWhyIt", "Works-2.9B"]
     assert broken("Incomprehensibilities-7B", 20) == []
     assert titled("ButtGPT-420B", 80, 2, screen_of(80, 24)) == []
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+def test_letters_are_as_large_as_there_is_room_for(most: int) -> None:
+    """Each dot of a letter has as many dots in each direction, so that its shape stays."""
+    name, screen = "ButtGPT-420B", screen_of(400, 100)
+    ink = sum({"█": 2, "▀": 1, "▄": 1}.get(cell, 0) for row in big(name) for cell in row)
+    rows = titled(name, 3 * width(name), 90, screen, most)
+    times = min(most, 3)
+    assert len(rows) == times * ROWS
+    assert {len(row) for row in rows} == {times * width(name)}
+    cells = "".join(rows)
+    assert 2 * cells.count("█") + cells.count("▀") + cells.count("▄") == ink * times**2
+    assert len(titled(name, 400, 2 * ROWS + 1, screen, most)) == ROWS * min(most, 2)
 
 
 def test_a_comma_in_big_letters_is_no_point_from_afar() -> None:

@@ -20,7 +20,7 @@ from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import Panel, gpu_panel
 from llmsim.board.letters import titled
 from llmsim.board.plots import Training
-from llmsim.board.sheet import in_columns
+from llmsim.board.sheet import in_columns, planned
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
@@ -31,6 +31,7 @@ SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
 LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
+FACTS_NEED = 30  # cells of a narrow board that has room for a fact
 GAP = 3  # cells between the curve and the GPUs
 
 
@@ -48,6 +49,7 @@ class View(NamedTuple):
     cluster: Cluster
     pace: str = ""  # how the show goes, if not at speed 1: "paused 4x"
     titled: bool = False  # whether the name stands in big letters elsewhere
+    told: int = 0  # how many of the first facts stand there, too
     wall: Callable[[], Wall] | None = None  # what the wall shows beside all this
     facts: Callable[[], tuple[tuple[str, str], ...]] = tuple  # names and values, for the opening
     band: str = ""  # the role of a heading that is a band across the screen, if something is wrong
@@ -186,7 +188,7 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     panel = _panel(view, inner, body, screen)
     left = inner - panel.width - GAP
     high = body
-    curves = _titled(view, left, high, screen) or plots.plots(view.training, left, high, screen)
+    curves = _coming(view, left, high, screen) or plots.plots(view.training, left, high, screen)
     shift = 1 + left + GAP
     words = _heading(view, left + 2 if panel.words else inner + 1, screen)
     words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
@@ -198,16 +200,21 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     return [*lines, (("", " "), *progress(view, inner, screen))]
 
 
-def _titled(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The name in big letters where it has room, and facts, as long as there is no curve yet."""
-    if view.titled or view.training.step:
+def _coming(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
+    """What there is to see as long as there is no curve yet: the name in big letters where it has
+    room, and facts. Where the name stands elsewhere, the facts that do not, and the plan.
+    """
+    if view.training.step:
         return []
-    letters = titled(view.titles[0], width, rows - 1, screen)
+    letters = [] if view.titled else titled(view.titles[0], width, rows - 1, screen)
     shown: list[Row] = [(("title", line),) for line in letters]
     shown += [()] if letters else []
-    shown += in_columns(view.facts(), rows - len(shown), width, screen, wide=False)
+    shown += in_columns(view.facts()[view.told :], rows - len(shown), width, screen, wide=False)
+    rate = planned(view.training, width, rows - len(shown) - 1, screen) if view.titled else []
+    if rate:
+        return [*shown, (("label", "learning rate, as planned"),), *rate]
     above = (rows - len(shown)) // 2
-    return [*[()] * above, *shown, *[()] * (rows - above - len(shown))]
+    return [*[()] * above, *shown, *[()] * (rows - above - len(shown))] if shown else []
 
 
 def _panel(view: View, inner: int, body: int, screen: Screen) -> Panel:
@@ -228,7 +235,8 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
         first, *rest = training.numbers
         training = training._replace(numbers=(first, ("number", "eta", view.left), *rest))
     if rows >= 2:
-        lines += plots.plots(training, inner, max(room, 1), screen)
+        coming = _coming(view, inner, max(room, 1), screen) if inner >= FACTS_NEED else []
+        lines += coming or plots.plots(training, inner, max(room, 1), screen)
     if panel:
         words = [(place, (("label", word),)) for place, word in panel.words if word]
         lines += [_ruled(inner, words, screen), *panel.rows]

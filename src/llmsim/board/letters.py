@@ -77,9 +77,26 @@ def broken(name: str, room: int) -> list[str]:
     return lines if all(width(line) <= room for line in lines) else []
 
 
-def titled(name: str, room: int, rows: int, screen: Screen) -> list[str]:
-    """A name in big letters, in at most `room` cells and `rows` rows; none if it does not fit."""
+def enlarged(rows: list[str], times: int) -> list[str]:
+    """Rows of half blocks, each dot `times` as wide and as high."""
+    dots = [
+        [cell in "█▀" if upper else cell in "█▄" for cell in row]
+        for row in rows
+        for upper in (True, False)
+    ]
+    wide = [[dot for dot in row for _ in range(times)] for row in dots for _ in range(times)]
+    pairs = zip(wide[::2], wide[1::2], strict=True)
+    return ["".join(_HALVES[pair] for pair in zip(*both, strict=True)) for both in pairs]
+
+
+def titled(name: str, room: int, rows: int, screen: Screen, most: int = 1) -> list[str]:
+    """A name in big letters, in at most `room` cells and `rows` rows; none if it does not fit. If
+    there is room for it in one line, letters are up to `most` times as large.
+    """
     lines = broken(name, room) if screen.unicode else []
     if not lines or len(lines) * ROWS > rows:
         return []
+    if most > 1 and len(lines) == 1:
+        times = max(1, min(most, room // width(name), rows // ROWS))
+        return enlarged([*big(name)], times)
     return [row for line in lines for row in big(line)]

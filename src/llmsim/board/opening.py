@@ -1,45 +1,70 @@
 """The opening: what stands between a log that has just begun and the board below it.
 
 The name of the model in big letters, and below it the facts of its run, in the rows that the log
-has not reached yet. As the log grows, they go.
+has not reached yet. As the log grows, they go. No fact stands here and on the board.
 """
 
-from llmsim.board.board import View
-from llmsim.board.letters import titled
-from llmsim.board.sheet import APART, sheet
+from llmsim.board.board import View, board
+from llmsim.board.letters import ROWS, titled, width
+from llmsim.board.sheet import APART, Facts, sheet
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row
+from llmsim.typed import NamedTuple
 
-MARGIN = 2  # rows above the letters, and below
-CLOSE = 5  # rows of the letters and of the line below them, at least
+ABOVE = 1  # blank rows above the letters
+CLOSE = 7  # rows of a card with the name in big letters, at least
+LARGER = 3  # times the rows of larger letters have to fit, and times their width
+BESIDE = 0.6  # the part of the width that larger letters may take
 
 
-def opening(view: View, rows: int, screen: Screen) -> list[Row]:
+class Card(NamedTuple):
+    """The rows that the log has not reached yet."""
+
+    rows: list[Row]
+    big: bool = False  # whether the name is in big letters: the board then does without
+    told: int = 0  # how many of the first facts are there
+
+
+def opening(view: View, rows: int, screen: Screen) -> Card:
     """As many rows as are free: the name and what there is to know, or nothing but blanks."""
     if view.training.step or rows < 1:
-        return [()] * rows
+        return Card([()] * rows)
+    letters = _letters(view.titles[0], rows, screen) if rows >= CLOSE else []
+    facts = view.facts()
+    if letters:
+        shown: list[Row] = [(("title", _centered(line, screen)),) for line in letters] + [()]
+        shown += _sheet(facts, view, rows - ABOVE - len(shown), screen)
+        told = min(len(facts), max(0, rows - ABOVE - len(letters) - 1))
+        return Card(_in_the_middle(shown, rows), big=True, told=told)
+    on_board = {
+        text.strip() for row in board(view, screen) for role, text in row if role == "label"
+    }
+    more = [fact for fact in facts if fact[0] not in on_board]
+    if len(more) < len(facts):  # the board has the name, too
+        return Card(_in_the_middle(_sheet(more, view, rows, screen) if more else [], rows))
     room = screen.width - 4
-    shown: list[Row] = []
-    if rows >= CLOSE + MARGIN:
-        letters = titled(view.titles[0], room, rows - MARGIN - 2, screen)
-        shown = [(("title", _centered(line, screen)),) for line in letters]
-    shown = [*shown, ()] if shown else [(("title", _centered(view.titles[0][:room], screen)),)]
-    shown += _sheet(view, rows - len(shown), room, screen)
-    above = (rows - len(shown)) // 2
+    name: Row = (("title", _centered(view.titles[0][:room], screen)),)
+    return Card(_in_the_middle([name, *_sheet(facts, view, rows - 1, screen)], rows))
+
+
+def _letters(name: str, rows: int, screen: Screen) -> list[str]:
+    """The name in letters as large as the free part of the screen allows."""
+    room = screen.width - 4
+    most = min(rows // (LARGER * ROWS), int(BESIDE * room) // max(1, width(name)))
+    return titled(name, room, rows - ABOVE - 2, screen, most)
+
+
+def _in_the_middle(shown: list[Row], rows: int) -> list[Row]:
+    above = (rows - len(shown) + 1) // 2
     return [*[()] * above, *shown, *[()] * (rows - len(shown) - above)]
 
 
-def is_big(rows: list[Row]) -> bool:
-    """Whether an opening has the name in big letters: the board then does without."""
-    return len(rows) >= CLOSE + MARGIN and any(rows)
-
-
-def _sheet(view: View, rows: int, room: int, screen: Screen) -> list[Row]:
+def _sheet(facts: Facts, view: View, rows: int, screen: Screen) -> list[Row]:
     """Facts in two columns about the middle; where nobody knows any, the other titles."""
-    facts = sheet(view.facts(), rows, screen.width - APART, screen.width // 2 - APART, screen)
     if not facts:
-        return [(("label", _centered(title[:room], screen)),) for title in view.titles[1:][:rows]]
-    return facts
+        room = screen.width - 4
+        return [(("label", _centered(each[:room], screen)),) for each in view.titles[1:][:rows]]
+    return sheet(facts, rows, screen.width - APART, screen.width // 2 - APART, screen)
 
 
 def _centered(line: str, screen: Screen) -> str:

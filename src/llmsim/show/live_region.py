@@ -6,7 +6,7 @@ from itertools import groupby
 
 from llmsim.board import region
 from llmsim.board.board import View, board, rows_of
-from llmsim.board.opening import is_big, opening
+from llmsim.board.opening import Card, opening
 from llmsim.board.poster import poster
 from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
@@ -191,20 +191,21 @@ class LiveRegion:
         """Makes the region's rows as they are now; the log keeps the rows above that are left."""
         rows = self._low(view, screen)
         self._above = min(self._above, max(0, screen.height - len(rows)))
-        card: list[Row] = []
+        card = Card([])
         if self.board and rows_of(screen) and self._exact:
             card = opening(view(), screen.height - self._above - len(rows), screen)
-            rows = self._low(view, screen, titled=True) if is_big(card) else rows
-        self._free = len(card)
-        self._rows = [*(painted(row, screen) for row in card), *rows]
+            rows = self._low(view, screen, card) if card.big else rows
+        self._free = len(card.rows)
+        self._rows = [*(painted(row, screen) for row in card.rows), *rows]
 
-    def _low(self, view: Callable[[], View], screen: Screen, titled: bool = False) -> list[str]:
-        """The rows below the free ones: the bar, the board, a note."""
+    def _low(self, view: Callable[[], View], screen: Screen, card: Card | None = None) -> list[str]:
+        """The rows below the free ones: the bar, the board, a note. A card has the name, too."""
         rows = [cut(self._quiet(self._bar.text, screen), screen.width)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
             self._barred = bool(rows)
-            seen = view()._replace(pace=self._pace_text(), titled=titled)
+            seen = view()._replace(pace=self._pace_text())
+            seen = seen._replace(titled=True, told=card.told) if card else seen
             rows += self._painter.paint(board(seen, screen), screen)
         if self.note and screen.height >= NOTE_NEEDS:
             text = self.note(screen.width - 2)
