@@ -74,8 +74,8 @@ def ground(theme: str) -> Rgb:
 
 
 # What is taken of the 256 colours where the nearest is of another hue: to a dark green a teal, as
-# to the dark teal itself, and to a dark red a greyish one, which is too pale on white.
-_OF_CUBE = {("light", "green"): 28, ("light", "red"): 160}
+# to the dark teal itself, to a violet a blue, and to a dark red one that is too pale on white.
+_OF_CUBE = {("light", "green"): 28, ("light", "red"): 160, ("light", "violet"): 92}
 
 
 def of_cube(name: str, color: Rgb, theme: str) -> int:
