@@ -314,5 +314,5 @@ def test_a_failure_is_seen_where_a_checkpoint_has_the_same_step() -> None:
         view = Dashboard(run).view(at, 1.0)
         assert view.wall is not None
         rows = wall(view, view.wall(), ["a line"] * 20, screen)
-        lines = [row for row in rows if any(r == "down" and "┃" in text for r, text in row)]
+        lines = [row for row in rows if any(r == "failure" and "│" in text for r, text in row)]
         assert len(lines) > 3, at

@@ -14,19 +14,20 @@ Parts that have no room are left out, the least important first.
 """
 
 from collections.abc import Callable, Sequence
-from math import fsum, isfinite, nan
+from math import isfinite, nan
 
 from llmsim.board import plots
 from llmsim.board.board import View, heading_of, padded, progress
-from llmsim.board.gauges import Cluster
-from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts
-from llmsim.board.graphs import LABELS, Mark, history, log_curve, plain_curve
+from llmsim.board.graphs import LABELS, Mark, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
+from llmsim.board.plots import Number
 from llmsim.board.sheet import LOOSE, in_columns, planned
 from llmsim.board.wall_content import Wall
+from llmsim.board.wall_gpus import gpus, ruled
+from llmsim.text import units
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, clipped, length
+from llmsim.text.style import Row, Span, length, shade
 
 LEAST = 60, 16  # cells and rows of a screen with room for a wall
 BIG = 100, 28  # of a screen with room for big numbers
@@ -36,12 +37,14 @@ MOST_LINES = 12  # of the log
 STRIPS = 3  # rows of each strip below the curve on a high screen
 HIGH = 34  # rows of a high screen
 GAP = 2
-PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
 MARKS = {
     "validation": ("validation", "◆", "o"),
     "checkpoint": ("save", "┊", ":"),
-    "failure": ("down", "┃", "#"),
+    "failure": ("failure", "│", "#"),
 }
+FADED = "failure", shade("red", 0.6)  # the role of failures, and that of more than a few
+FEW = 6  # failures that stand out on the curve: more would hide it
+SHORT = {"training loss": "loss", "tokens per second": "tok/s", "tokens read": "read"}
 
 
 def has_room(screen: Screen) -> bool:
@@ -87,13 +90,7 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
     fits = sum(sizes) + 4 * len(sizes) <= inner
     numbers = [*more.numbers]
     if not (fits and screen.unicode and screen.width >= BIG[0] and screen.height >= BIG[1]):
-        row: list[Span] = []
-        for (role, name, number), other in zip(numbers, usual, strict=True):
-            text = f"{number:<{len(other)}}"
-            extra: list[Span] = [("", "   " if row else ""), ("label", f"{name} "), (role, text)]
-            if length(row) + length(extra) <= inner:
-                row += extra
-        return [tuple(row)]
+        return [_in_line(numbers, usual, inner)]
     if alarm:
         role, word = alarm
         numbers = [("label", name, number) for _, name, number in numbers]
@@ -104,6 +101,22 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
         for row_, text in zip(rows, [*big(number), name], strict=True):
             row_.append((role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
     return [(), *map(tuple, rows), ()]
+
+
+def _in_line(numbers: Sequence[Number], usual: Sequence[str], inner: int) -> Row:
+    """The numbers in a line: with short names where that makes room for more of them."""
+    rows: list[Row] = []
+    for names in ({}, SHORT):
+        row: list[Span] = []
+        for (role, long, number), other in zip(numbers, usual, strict=True):
+            name, _, unit = names.get(long, long).partition(", % of")
+            text = number + "%" * bool(unit)
+            extra: list[Span] = [("", "   " * bool(row)), ("label", f"{name} ")]
+            extra.append((role, f"{text:<{len(other) + bool(unit)}}"))
+            if length(row) + length(extra) <= inner:
+                row += extra
+        rows.append(tuple(row))
+    return max(rows, key=len)
 
 
 def _odometers(more: Wall, inner: int) -> Row:
@@ -131,7 +144,7 @@ def _body(view: View, more: Wall, inner: int, rows: int, screen: Screen) -> list
     if left < 24:
         return _curves(view, more, inner, rows, screen)
     curves = _curves(view, more, left, rows, screen)
-    cluster = _cluster(view, more, side, rows, screen)
+    cluster = gpus(view.cluster, more, side, rows, screen)
     bar: Span = ("track", "│" if screen.unicode else "|")
     return [
         (*padded(one, left), ("", " " * GAP), bar, ("", " " * GAP), *other)
@@ -154,7 +167,7 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
     below: list[Row] = []
     if rows >= 9:
         for name, number, mean, role in strips:
-            below.append(ruled((("label", f"{name} "), (role, number)), width, screen))
+            below.append(ruled((("label", f"{name} "), (role, number.strip())), width, screen))
             below += _strip(training, mean, columns, high, role, screen)
         if high > 1 and training.step:
             below.append(plots.axis(training, room, screen))
@@ -173,14 +186,6 @@ def _plan(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
     if rate:
         lines += [ruled((("label", "learning rate, as planned"),), width, screen), *rate]
     return [*lines, *[()] * (rows - len(lines))][:rows]
-
-
-def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
-    """A line with words near its beginning: the head of a part. Words too many are cut."""
-    dash = "─" if screen.unicode else "-"
-    words = [*clipped(list(words), width - 3, "…" if screen.unicode else ">")]
-    rest = width - length(words) - 3
-    return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
 
 
 def _marked(view: View, screen: Screen) -> Row:
@@ -203,7 +208,13 @@ def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> li
     training = view.training
     steps = plots.span(training.step, training.steps)
     values = plots.samples(training, training.loss, columns, screen)
-    marks = [Mark(step / steps, nan, *MARKS[kind]) for kind, step in more.marks if step <= steps]
+    failures = sum(kind == "failure" for kind, _ in more.marks)
+    roles = dict([FADED] if failures > FEW else ())
+    marks = [
+        Mark(step / steps, nan, roles.get(kind, MARKS[kind][0]), *MARKS[kind][1:])
+        for kind, step in more.marks
+        if step <= steps
+    ]
     marks += [
         Mark(step / steps, loss, *MARKS["validation"])
         for step, loss in training.validated
@@ -223,61 +234,19 @@ def _strip(
     """A curve of a few rows, on the loss curve's axis."""
     values = plots.samples(training, mean, columns, screen)
     lines = plain_curve(values, columns, rows, screen.unicode)
-    return [(("", " " * LABELS), (role, line)) for line in lines]
+    ends = _ends(values) if rows > 1 else ("", "")
+    labels = [ends[0], *[""] * (rows - 2), ends[1]] if rows > 1 else [""]
+    return [
+        (("label", f"{label:>{LABELS - 1}} "), (role, line))
+        for label, line in zip(labels, lines, strict=True)
+    ]
 
 
-def _cluster(view: View, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The GPUs, and below them what they draw and what they send."""
-    doing: list[Span] = [("label", f"{view.cluster.device}s  ")]
-    for role, text in more.doing:
-        doing += [("", "" if len(doing) == 1 else "  "), (role, text)]
-    lines: list[Row] = [ruled(doing, width, screen)]
-    columns = width * (2 if screen.unicode else 1)
-    power, links = _power(view.cluster, columns), view.cluster.links(columns)
-    named: tuple[tuple[str, str, str, str, Sequence[float]], ...] = (
-        ("power", "violet", "power ", _last(power, kilowatts), power),
-        ("throughput", "blue", "links ", _last(links, _bytes), links),
+def _ends(values: tuple[float, ...]) -> tuple[str, str]:
+    """The highest and the lowest of some values; the highest alone where both look the same."""
+    known = [value for value in values if isfinite(value)]
+    high, low = (
+        units.short(value) if value >= 1000 else units.at_most_five(value).strip()
+        for value in (max(known, default=0.0), min(known, default=0.0))
     )
-    if view.cluster.gpus == 1:  # which shows its power itself, and sends nobody anything
-        named = ()
-    least = 2 * len(named)  # a name and a row for each history
-    if rows - 1 - least >= 3:
-        room = rows - 2 - least
-        room = min(room, max(MANY_ROWS, round(rows * PANEL))) if named else room
-        panel = gpu_panel(view.cluster, width, room, screen, whole=False)
-        lines += [_words(panel.words, width), *panel.rows] if panel.words else panel.rows
-    left = rows - len(lines) - len(named)
-    for place, (role, hue, name, number, values) in enumerate(named):
-        high = max(1, left // len(named) + (place < left % len(named)))
-        lines.append(ruled((("label", name), (role, number)), width, screen))
-        lines += history(tuple(values), width, high, screen, hue)
-    return [*lines, *[()] * (rows - len(lines))][:rows]
-
-
-def _power(cluster: Cluster, columns: int) -> Sequence[float]:
-    """What all GPUs have drawn, kW. What they draw now is the sum of what stands beside each."""
-    past = cluster.power(columns)
-    if not past or cluster.gpus > MOST_GPUS:
-        return past
-    gauges = [cluster.read(index) for index in range(cluster.gpus)]
-    return [*past[:-1], fsum(each.watts for each in gauges if each.fault != "gone") / 1000]
-
-
-def _last(values: Sequence[float], told: Callable[[float], str]) -> str:
-    return told(values[-1]) if values else "-"
-
-
-def _bytes(gb_s: float) -> str:
-    for unit, size in (("PB/s", 1e6), ("TB/s", 1e3)):
-        if gb_s >= size:
-            return f"{gb_s / size:.2f} {unit}"
-    return f"{gb_s:.1f} GB/s"
-
-
-def _words(words: Sequence[tuple[int, str]], width: int) -> Row:
-    """The panel's words at their places."""
-    text = ""
-    for place, word in words:
-        if len(text) <= place and place + len(word) <= width:
-            text = f"{text:<{place}}{word}"
-    return (("label", text),)
+    return (high, low if low != high else "") if known else ("", "")

@@ -157,6 +157,7 @@ class Dashboard:
         logged = self._step(last, moment.attempt) if last else None
         doing, also, share, left = self._progress(moment, logged)
         wrong = trouble(self.run, moment)
+        cluster = self._readings.cluster(moment, shown, pace)
         return View(
             titles=(job.model.name, self._hardware(), job.run_name, job.recipe.name),
             phase=phase_of(moment),
@@ -166,14 +167,14 @@ class Dashboard:
             share=share,
             left=left,
             training=self._training(moment, logged),
-            cluster=self._readings.cluster(moment, shown, pace),
-            wall=lambda: self._wall(moment, logged),
+            cluster=cluster,
+            wall=lambda: self._wall(moment, logged, len(cluster.faulty)),
             facts=self._facts,
             band=wrong.role if wrong else "",
             word=wrong.phase if wrong else "",
         )
 
-    def _wall(self, moment: Moment, logged: Step | None) -> Wall:
+    def _wall(self, moment: Moment, logged: Step | None, faulty: int) -> Wall:
         """What the wall shows beside the board."""
         from llmsim.show.wall_view import content  # only a wall needs it
 
@@ -183,7 +184,8 @@ class Dashboard:
             *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
         )
         down = is_down(moment)
-        return content(self.run, moment, logged, culprit(self.run, moment), norm, marks, down)
+        rank = culprit(self.run, moment)
+        return content(self.run, moment, logged, rank, faulty, norm, marks, down)
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         from llmsim.show.facts import facts  # the first line waits for nothing

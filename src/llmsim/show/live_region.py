@@ -14,7 +14,7 @@ from llmsim.job.records import Job
 from llmsim.run.attempts import job_after
 from llmsim.run.events import Failed, Summary
 from llmsim.show.dashboard import Dashboard, closing
-from llmsim.show.pace import Timed
+from llmsim.show.pace import Timed, moments
 from llmsim.show.playback import Playback
 from llmsim.show.streams import renderers
 from llmsim.text.painting import Painter, painted
@@ -27,6 +27,7 @@ HIGHEST_PACE = 100.0
 MOVING = shade("blue", 0.55)  # the role of the blocks of a bar that moves
 NOTE_NEEDS = 3  # rows of a screen that has room for a note
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
+MARGIN = 2  # cells beside the lines of the log on a wall
 HIGHEST = 256  # lines of the log that are kept for a resize
 
 Note = Callable[[int], str]  # a text of no more cells than are given
@@ -78,13 +79,19 @@ class LiveRegion:
             self._ended = event, job
         if isinstance(event, Failed) and self._bar:
             kept, self._bar = [self._done(self._bar)], None
-        for line in tell(event, job, self._ask()) if tell else ():
+        for line in tell(event, job, self._paper()) if tell else ():
             full = not isinstance(line, Bar) or line.fraction >= 1
             if full and not (self.board and isinstance(line, Line) and line.farewell):
                 kept.append(self._done(line) if isinstance(line, Bar) else line.text)
             if isinstance(line, Bar):
                 self._bar = None if full else line
         return kept
+
+    def _paper(self) -> Screen:
+        """The screen that lines of the log are written for: on a wall they have a margin."""
+        screen = self._ask()
+        on_wall = self.wall and wall_fits(screen)
+        return screen._replace(width=screen.width - MARGIN) if on_wall else screen
 
     def draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
         """The text that shows the view on the board, and lines above it.
@@ -164,7 +171,7 @@ class LiveRegion:
         if more is None:
             return ""
         newest = list(self._tail)[-MOST_LINES:]
-        log = [shortened(line, screen.width - 2, screen.unicode) for line in newest]
+        log = [shortened(line, screen.width - MARGIN, screen.unicode) for line in newest]
         rows: list[str] = [*self._painter.paint(wall(seen, more, log, screen), screen)]
         before, self._rows = self._rows if same else None, rows
         self._above, self._free, self._exact = 0, 0, True
@@ -278,23 +285,6 @@ def bar_parts(text: str, role: str) -> Row:
     """The blocks of a bar in a role, and the text around them."""
     parts = groupby(text, lambda glyph: "\u2588" <= glyph <= "\u258f")
     return tuple((role if block else "label", "".join(glyphs)) for block, glyphs in parts)
-
-
-def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:
-    """The multiples of a tick between two moments, and the later moment itself.
-
-    The tick is asked for each time, since it may change on the way.
-    """
-    now = start
-    while True:
-        step = tick()
-        number = int(now / step) + 1
-        number += number * step <= now  # a quotient rounded down
-        now = number * step
-        if now >= end:
-            break
-        yield now
-    yield end
 
 
 def render(

@@ -9,7 +9,7 @@ are drawn.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 
 from llmsim.job.milestones import checkpoints, validations
@@ -220,3 +220,20 @@ class Timed(NamedTuple):
         since, shown = self.since, self.pace.shown
         for event in self.coming:
             yield max(since, shown(event.at)), event
+
+
+def moments(start: float, end: float, tick: Callable[[], float]) -> Iterator[float]:
+    """The multiples of a tick between two moments, and the later moment itself.
+
+    The tick is asked for each time, since it may change on the way.
+    """
+    now = start
+    while True:
+        step = tick()
+        number = int(now / step) + 1
+        number += number * step <= now  # a quotient rounded down
+        now = number * step
+        if now >= end:
+            break
+        yield now
+    yield end

@@ -41,11 +41,13 @@ def content(
     moment: Moment,
     logged: Step | None,
     culprit: int,
+    faulty: int,
     norm: Callable[[int, int], float],
     marks: tuple[tuple[str, int], ...],
     down: bool,
 ) -> Wall:
-    """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1.
+    """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1, and
+    `faulty` the number of GPUs that are gone with it.
 
     `norm` is the gradient norm of some steps, `marks` are kinds and steps to mark on the curve,
     `down` says whether no step is made.
@@ -54,7 +56,7 @@ def content(
     return Wall(
         numbers=_numbers(job, moment, logged, down),
         usual=tuple(number for *_, number in _numbers(job, moment, logged, down=False)),
-        doing=_doing(run, moment, culprit),
+        doing=_doing(run, moment, culprit, faulty),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
         marks=marks,
@@ -77,12 +79,14 @@ def _numbers(
     )
 
 
-def _doing(run: Run, moment: Moment, culprit: int) -> tuple[tuple[str, str], ...]:
+def _doing(run: Run, moment: Moment, culprit: int, faulty: int) -> tuple[tuple[str, str], ...]:
     role, word = DOING[moment.activity]
-    count = run.job.layout.gpus - (culprit >= 0)
+    faulty = max(faulty, 1) if culprit >= 0 else 0
+    count = run.job.layout.gpus - faulty
     texts = [(role, f"{count:,} {word}")] if count else []
     if culprit >= 0:
-        texts.append(("hot", f"1 {became(run, moment)}, rank {culprit:,}"))
+        of = "," if faulty == 1 else " with"  # a node takes its GPUs along
+        texts.append(("hot", f"{faulty:,} {became(run, moment)}{of} rank {culprit:,}"))
     return tuple(texts)
 
 

@@ -1,0 +1,107 @@
+"""What stands on the wall: its numbers and its log."""
+
+import re
+from datetime import datetime
+
+import pytest
+
+from llmsim.board.board import View
+from llmsim.board.wall import wall
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run, run_ended
+from llmsim.show.dashboard import Dashboard
+from llmsim.show.live_region import LiveRegion
+from llmsim.show.playback import Playback
+from llmsim.show.player import play
+from llmsim.text import units
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row, cells
+from tests.board.stage import DURATION, Terminal
+
+START = datetime(2026, 1, 30, 12)
+WANTED = Options(seed=9, start=START, gpus=1024, recipe="pretrain", incidents="none")
+
+
+def screen_of(width: int, height: int) -> Screen:
+    return Screen(width, height, color=True, unicode=True, live=True)
+
+
+def text_of(row: Row) -> str:
+    return "".join(text for _, text in row)
+
+
+def a_run(*incidents: str) -> Run:
+    return run_of(plan(WANTED._replace(incident=incidents)))
+
+
+def rows_at(run: Run, at: float, screen: Screen) -> tuple[View, list[str]]:
+    """The view of a moment, and its wall."""
+    view = Dashboard(run).view(at, 1.0)
+    assert view.wall
+    return view, [text_of(row) for row in wall(view, view.wall(), ["a line"] * 20, screen)]
+
+
+@pytest.mark.parametrize(("kind", "gone"), [("gpu-lost", 1), ("node-fail", 8)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_a_wall_counts_what_is_gone(kind: str, gone: int, size: tuple[int, int]) -> None:
+    """As many as stand red on the map: a node takes its GPUs along. Where not all has room, what
+    is wrong is whole.
+    """
+    run = a_run(f"{kind}@40%")
+    down = next(segment for segment in run.timeline if segment.kind == "outage")
+    view, rows = rows_at(run, (down.began + down.ended) / 2, screen_of(*size))
+    assert len(view.cluster.faulty) == gone
+    rank = view.cluster.faulty[0] if gone == 1 else r"\d+"
+    word = ", rank" if gone == 1 else " with rank"
+    head = next(row for row in rows if " lost" in row)
+    assert re.search(rf"\b{gone} lost{word} {rank}\b", head)
+    others = re.search(r"([\d,]+) idle", head)
+    assert not others or others[1] == f"{1024 - gone:,}"
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (90, 40), (120, 40)])
+def test_a_small_wall_has_all_numbers_too(size: tuple[int, int]) -> None:
+    run = a_run()
+    view, rows = rows_at(run, 0.4 * run_ended(run), screen_of(*size))
+    if size[0] >= 80:
+        assert any("MFU" in row for row in rows)
+        assert any(re.search(r"\bread\b", row) for row in rows)
+    if size[0] < 100:
+        mfu = next(number for _, name, number in view.training.numbers if name == "mfu")
+        shown = re.search(r"MFU ([\d.]+%)", rows[1])
+        assert shown
+        assert shown[1] == mfu.split()[0]
+
+
+def test_the_strips_of_a_wall_have_their_ends() -> None:
+    """The highest and the lowest value of what is drawn."""
+    run, screen = a_run(), screen_of(160, 45)
+    view, rows = rows_at(run, 0.5 * run_ended(run), screen)
+    place = next(number for number, row in enumerate(rows) if row.startswith(" ─ tokens/s "))
+    high, low = (rows[place + row].split()[0] for row in (1, 3))
+    first, last = 1, view.training.step
+    speeds = [
+        view.training.throughput(step, step) for step in range(first, last, max(1, last // 300))
+    ]
+    assert low != high
+    sizes = [float(text[:-1]) * {"K": 1e3, "M": 1e6}[text[-1]] for text in (low, high)]
+    assert min(speeds) <= sizes[0] * 1.01 < sizes[1] <= max(speeds) * 1.01
+    assert units.short(sizes[1]) == high
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
+def test_the_log_on_a_wall_is_written_for_its_width(size: tuple[int, int]) -> None:
+    """Its lines have a margin, so that what is laid out for a whole screen would be cut."""
+    screen, terminal = screen_of(*size), Terminal(*size)
+    region = LiveRegion(lambda: screen, Playback(0.0))
+    region.wall = True
+    for frame in play(plan(WANTED), Options(duration=DURATION), lambda: screen, region=region):
+        terminal.stream.feed(frame.text)
+        if frame.shown > 0.6 * DURATION:
+            break
+    steps = [row for row in terminal.display if re.search(r"step +[\d,]+/[\d,]+ +.*loss", row)]
+    assert steps
+    assert not any("…" in row for row in steps), steps
+    assert max(cells(line) for line in region._tail) <= size[0] - 2
