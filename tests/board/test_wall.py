@@ -185,6 +185,15 @@ def test_a_history_has_its_size(values: list[float], width: int, rows: int) -> N
         assert [length(row) for row in drawn] == [width] * rows
 
 
+@pytest.mark.parametrize("unicode", [True, False])
+def test_a_history_has_the_hue_that_was_asked_for(unicode: bool) -> None:
+    """In ASCII the power is violet and the links are blue, too: green is what computes."""
+    for hue in ("violet", "blue"):
+        drawn = history((1.0, 2.0), 8, 3, screen_of(100, 30, unicode=unicode), hue)
+        roles = {role for row in drawn for role, text in row if text.strip() and role != "track"}
+        assert {role.split()[-1] for role in roles} == {hue}
+
+
 @pytest.mark.parametrize("values", [(nan,), (1.0, nan, 2.0), (nan, nan, 3.0), ()])
 def test_a_strip_has_gaps_where_a_run_has_no_number(values: tuple[float, ...]) -> None:
     rows = plain_curve(values, 8, 3, False)

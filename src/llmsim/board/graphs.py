@@ -72,16 +72,16 @@ def history(
             drawn[-1] = (("track", GROUND * unknown), (role, lowest[unknown:]))
         return drawn
     heights = [None] * (columns - len(shown)) + [min(value / top, 1.0) for value in shown]
-    return [_filled_ascii(heights, rows, row) for row in range(rows)]
+    return [((shade(hue, 1.0), _filled_ascii(heights, rows, row)),) for row in range(rows)]
 
 
-def _filled_ascii(heights: Sequence[Height], rows: int, row: int) -> Row:
+def _filled_ascii(heights: Sequence[Height], rows: int, row: int) -> str:
     glyphs = _BLOCKS
     text = ""
     for height in heights:
         part = 0.0 if height is None else height * rows - (rows - 1 - row)
         text += glyphs[round(min(max(part, 0.0), 1.0) * (len(glyphs) - 1))]
-    return (("busy", text),)
+    return text
 
 
 # --- the curve -------------------------------------------------------------------------------

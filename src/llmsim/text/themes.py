@@ -12,6 +12,7 @@ THEMES = ("auto", "dark", "light", "contrast", "phosphor", "amber")
 _PHOSPHOR, _AMBER = (92, 255, 128), (255, 176, 48)
 BASIC = 16  # colours of a terminal that has the fewest
 _PLAIN = {"phosphor": 32, "amber": 33}  # SGR codes where there are only sixteen colours
+_DARK = (2, 90)  # SGR codes of faint text and of the grey of sixteen colours
 # Reds stay brighter than all else where there is but one colour: what is wrong must be seen.
 _LEAST, _MOST = 0.38, 1.0
 _STEPS = (0, 95, 135, 175, 215, 255)  # of a part of a colour in xterm's cube
@@ -92,9 +93,11 @@ def cube(color: Rgb) -> int:
 
 
 def basic(code: int, theme: str) -> int:
-    """One of the sixteen colours as a theme shows it; `code` is its SGR code."""
-    if theme == "contrast" and 30 <= code <= 37:
-        return code + 60
+    """One of the sixteen colours as a theme shows it; `code` is its SGR code, or that of faint
+    text: on the Linux console this and the grey are too dark for the theme `contrast`.
+    """
+    if theme == "contrast":
+        return code + 60 if 30 <= code <= 37 else 37 if code in _DARK else code
     return _PLAIN.get(theme, code)
 
 
