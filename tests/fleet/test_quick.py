@@ -45,9 +45,9 @@ def compared(run: Run, points: int) -> int:
 
 
 @pytest.mark.extras
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_few_samples_are_those_of_the_plain_functions(seed: int) -> None:
-    assert compared(a_run(seed, gpus=8), 600) > 100
+@pytest.mark.parametrize(("seed", "more"), [(1, {}), (2, {}), (3, {"gpu": "RTX 4090"})])
+def test_a_few_samples_are_those_of_the_plain_functions(seed: int, more: dict[str, str]) -> None:
+    assert compared(a_run(seed, gpus=8, **more), 600) > 100
 
 
 @pytest.mark.fleets

@@ -6,7 +6,7 @@ a new GPU is one row of data/llm_gpus.txt and nothing else.
 """
 
 from llmsim.catalog.records import Gpu
-from llmsim.typed import Literal
+from llmsim.typed import Literal, NamedTuple
 
 Vendor = Literal["NVIDIA", "AMD", "Google"]
 Generation = Literal[
@@ -220,11 +220,34 @@ def highest_power(gpu: Gpu) -> float:
 def cooling(gpu: Gpu) -> float:
     """A factor: by how much the GPU heats up over the air at full power, where an SXM GPU is 1.
 
-    Racks are cooled with liquid; a card in a PCIe slot gets less air.
+    Racks are cooled with liquid; a card in a PCIe slot gets less air. A workstation card blows its
+    heat out of the machine with one small fan.
     """
     if is_rack(gpu):
         return 0.72
+    if gpu.form == "workstation":
+        return 1.4
     return 1.0 if has_fast_link(gpu) else 1.15
+
+
+class Warming(NamedTuple):
+    """How many degrees C a card is above the air: min(quiet x d, least + slope x d), where d is how
+    many it would be above the air if its fan turned at one speed.
+    """
+
+    quiet: float  # while the fan turns at its lowest speed
+    least: float
+    slope: float  # below 1: a fan that turns faster as the card gets warmer
+
+
+# Tables of docs/physics.md, section 9: a GeForce has 60 to 72 C at 0.7 of its limit, and 62 to 77 C
+# at its limit; an RTX A6000 has 59 and 75 C at 0.68 of its limit, and 85 C at it.
+_WARMINGS = {"geforce": Warming(1.5, 19.0, 0.5), "workstation": Warming(1.5, 22.0, 0.5)}
+
+
+def warming(gpu: Gpu) -> Warming:
+    """How a card's own fan evens out its temperature; the fans of a chassis do not."""
+    return _WARMINGS.get(gpu.form, Warming(1.0, 0.0, 1.0))
 
 
 # --- precisions --------------------------------------------------------------------------

@@ -198,6 +198,9 @@ def _columns(job: Job, group: _Group, at: Array) -> list[Array]:
     np.minimum(power, gpus.highest_power(job.gpu), out=power)
     hot = _lagged(group, number, at, site_of(job).lag) @ group.warmth
     hot *= group.rise
+    quiet, least, slope = site_of(job).warming
+    if quiet > 1.0:
+        hot = np.minimum(quiet * hot, least + slope * hot)
     hot += _air(job, at)[:, None] + group.inlet
     clock = _clocks(job, group, load, power, hot)
     return [

@@ -234,7 +234,9 @@ def block(
     for weight, kind, pace in telemetry.warmth(job, at, loads):
         warm = warm + weight * _means(job, ranks, kind, pace)
     air = telemetry.air(job, at) + chips.inlet
-    hot = air + site.rise * chips.rise * warm
+    over = site.rise * chips.rise * warm
+    quiet, least, slope = site.warming
+    hot = air + np.minimum(quiet * over, least + slope * over)
     mhz, reasons = _clocks(job, ranks, load, power, hot)
     celsius = np.maximum(20.0, np.minimum(95.0, hot))
     percents = _percents(job, ranks, at, activity)

@@ -33,11 +33,20 @@ class Site(NamedTuple):
     highest: float  # mean that its power control holds
     peak: float  # the highest reading
     inlet: float  # degrees C of the air at the chassis
-    rise: float  # degrees C above it at full power
+    rise: float  # degrees C above it at full power, with its fan at the speed of full power
+    warming: gpus.Warming  # what of it is left with a fan of its own
     lag: float  # seconds
     clock: int  # MHz
     link: float  # GB/s while training
     phase: float  # of the day at the start, radians
+
+
+def warmed(site: Site, degrees: float) -> float:
+    """How many degrees C a GPU is above the air, if it would be `degrees` above it with its fan at
+    one speed.
+    """
+    quiet, least, slope = site.warming
+    return min(quiet * degrees, least + slope * degrees)
 
 
 class Chip(NamedTuple):
@@ -136,6 +145,7 @@ def site_of(job: Job) -> Site:
         # Degrees C above the air at full power: SXM 33-42 in usual air.
         rise=(noise.between(job.seed, "gpu cooling", 33.0, 42.0) - _FANS * (inlet - _USUAL_AIR))
         * gpus.cooling(job.gpu),
+        warming=gpus.warming(job.gpu),
         lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
         clock=job.gpu.clock_mhz,
         link=_link_rate(job),

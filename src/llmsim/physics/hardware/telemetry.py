@@ -2,7 +2,8 @@
 
     power        (context + (training - context) * load) * swings  W; training follows MFU
     energy       the integral of power over all that the GPU did, swings included
-    temperature  inlet air + rise * w, w a first-order lag of power / TDP, tau 35-55 s
+    temperature  inlet air + rise * w, w a first-order lag of power / TDP, tau 35-55 s; a card's own
+                 fan evens it out (catalog.gpus.Warming)
     clock        the highest one, less where the power limit, heat or an incident holds it back
     memory       allocator's pages + CUDA context (allocator.py, memory.py)
 
@@ -16,7 +17,7 @@ from math import exp, pi, sin
 
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
-from llmsim.physics.hardware import allocator, memory, ripples, swings
+from llmsim.physics.hardware import allocator, memory, ripples, sites, swings
 from llmsim.physics.hardware.clocks import CAPPED, IDLE, THROTTLE, clock, held_heat, idle_clock
 from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, chips_of, site_of
 from llmsim.physics.hardware.utilization import utilizations
@@ -114,7 +115,7 @@ def _doings(
     for chip, share, used in zip(
         chips, _power_shares(site, chips, activity), used_mib, strict=True
     ):
-        hot = site.inlet + chip.inlet + site.rise * chip.rise * share
+        hot = site.inlet + chip.inlet + sites.warmed(site, site.rise * chip.rise * share)
         made.append(Doing(share, hot > THROTTLE, min(used + chip.memory, most) if own else used))
     return tuple(made)
 
@@ -155,7 +156,9 @@ def _power_shares(
             context = _CONTEXT_SHARE * (1.0 + _CONTEXT_LEAK * chip.leak)
             share = context + (site.training - context) * load
         share = min(site.highest, share * chip.power)
-        over = site.inlet + chip.inlet + site.rise * chip.rise * share - THROTTLE
+        over = (
+            site.inlet + chip.inlet + sites.warmed(site, site.rise * chip.rise * share) - THROTTLE
+        )
         found.append(share * max(0.6, 1.0 - 0.02 * over) if over > 0.0 else share)
     return found
 
@@ -266,7 +269,7 @@ def latents(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> Latents
     powers, tdp = _powers(job, ranks, load, swing), job.gpu.tdp_watts
     warm, inlets = _warm(job, ranks, at, loads), [hall + chip.inlet for chip in chips]
     hot = [
-        inlet + rise * chip.rise * each
+        inlet + sites.warmed(site, rise * chip.rise * each)
         for inlet, chip, each in zip(inlets, chips, warm, strict=True)
     ]
     excess = [0.0] * len(ranks)

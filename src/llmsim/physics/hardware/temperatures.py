@@ -7,7 +7,7 @@ from math import fsum
 
 from llmsim.job.records import Job
 from llmsim.physics.hardware import telemetry
-from llmsim.physics.hardware.sites import chip_of, site_of
+from llmsim.physics.hardware.sites import chip_of, site_of, warmed
 
 
 def temperatures(job: Job, at: float, loads: Sequence[telemetry.Load]) -> Callable[[int], int]:
@@ -19,7 +19,7 @@ def temperatures(job: Job, at: float, loads: Sequence[telemetry.Load]) -> Callab
         terms = [
             weight * telemetry.share(job, index, activity, pace) for weight, activity, pace in parts
         ]
-        hot = air + chip.inlet + site.rise * chip.rise * fsum(terms)
+        hot = air + chip.inlet + warmed(site, site.rise * chip.rise * fsum(terms))
         return round(max(20.0, min(95.0, hot)))
 
     return celsius
@@ -31,4 +31,6 @@ def heating(
     """The factor on a GPU's heat with which an activity at a pace brings it to a temperature."""
     site, chip = site_of(job), chip_of(job, index)
     usual = site.rise * chip.rise * telemetry.share(job, index, activity, pace)
-    return max(1.0, (celsius - site.inlet - chip.inlet) / usual)
+    over = celsius - site.inlet - chip.inlet
+    quiet, least, slope = site.warming
+    return max(1.0, max(over / quiet, (over - least) / slope) / usual)
