@@ -97,7 +97,7 @@ def test_what_matters_most_is_shown_at_every_size(width: int, height: int) -> No
     view = view_of(8)
     rows = board(view, TERMINAL._replace(width=width, height=height))
     text = "\n".join(texts(rows))
-    assert f"{int(view.share * 100)}%" in text
+    assert f"{round(view.share * 100)}%" in text
     assert says(rows, view.training.numbers[0][2])  # the loss
     if height >= 12:
         assert view.titles[0] in text
@@ -126,7 +126,7 @@ def test_how_much_of_a_phase_is_over_takes_no_room_from_the_titles(gpus: int, wi
     for title in view.titles[:2]:
         assert title not in without or title in heading
     assert "launch" in heading
-    assert width < 80 or gpus > 1 or f"launch {int(100 * view.phase_share)}%" in heading
+    assert width < 80 or gpus > 1 or f"launch {round(100 * view.phase_share)}%" in heading
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -82,9 +82,14 @@ def padded(row: Row, width: int) -> Row:
     return (*row, ("", " " * blanks)) if blanks > 0 else row
 
 
+def percent_of(share: float) -> int:
+    """A share as the bars of a log round it; 100 is the end."""
+    return min(round(share * 100), 100 if share >= 1.0 else 99)
+
+
 def progress(view: View, width: int, screen: Screen) -> Row:
     """The progress bar, with the texts around it that fit the width."""
-    percent = f" {int(view.share * 100):3d}%" if view.share >= 0.0 else ""
+    percent = f" {percent_of(view.share):3d}%" if view.share >= 0.0 else ""
     room = width - len(percent) - 1 - min(8, width // 4)
     left = f"eta {view.left}" if view.left else ""
     kept = []
@@ -165,7 +170,7 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     if view.pace and width >= PACE_NEEDS:
         phase = (("warning", view.pace), ("track", " "), *phase)
     if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        longer = (*phase, ("label", f" {int(view.phase_share * 100):2d}%"))
+        longer = (*phase, ("label", f" {percent_of(view.phase_share):2d}%"))
         first = view._replace(titles=view.titles[:2])
         usual, other = (_before(first, each, width, screen)[1] for each in (phase, longer))
         phase = longer if usual == other else phase
@@ -226,6 +231,8 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     """One part below the other: heading, curve, numbers, GPUs, bar."""
     lines: list[Row] = []
     gpus = max((rows - 2) // 2, rows - 8) if rows >= 5 else 0
+    if view.cluster.gpus == 1:  # a row says all of it, and a curve needs the others
+        gpus = max((rows - 2) // 4, 1) if rows >= 5 else 0
     panel = gpu_panel(view.cluster, inner, gpus, screen) if gpus else None
     room = rows - 2 - (1 + len(panel.rows) if panel else 0)
     if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so

@@ -14,6 +14,7 @@ from llmsim.text.style import Row, Span, length, merged, shade
 from llmsim.typed import NamedTuple
 
 WIDEST_BAR, WIDEST_TRAIL = 16, 40
+NAMED = 4  # cells of a bar: with its value it is as wide as its name with the unit
 HIGHEST = 3  # rows of a GPU in a list
 SOFT = 0.55  # shade of a history in blocks
 BUSY, WAITING = 0.6, 0.25  # utilization of a GPU that computes, and of one that waits for data
@@ -155,7 +156,7 @@ def detailed(cluster: Cluster, screen: Screen) -> Kind:
     @lru_cache(maxsize=1)
     def sizes(width: int) -> tuple[int, ...]:
         room = width - fixed
-        bar = min(room // 6, WIDEST_BAR)
+        bar = min(max(room // 6, NAMED if room >= 5 * NAMED else 0), WIDEST_BAR)
         trail = (room - 2 * bar) // 2
         return tuple(trail if metric.moves else bar for metric in METRICS)
 

@@ -81,15 +81,16 @@ def _page(kind: Kind, width: int, rows: int, page: int) -> Panel:
 
 
 def _tiles(cluster: Cluster, width: int, rows: int, screen: Screen) -> Panel | None:
-    """Each GPU in graphs of its own, if there is room for them."""
+    """Each GPU in graphs of its own, if there is room for them: large ones, with few holes."""
     best, shape = 0.0, (0, 0, 0)
     for columns in range(1, cluster.gpus + 1):
         size = (width + GAP) // columns - GAP
         deep = -(-cluster.gpus // columns)
         high = (rows + 1) // deep - 1 if deep > 1 and rows // deep > TILE[1] else rows // deep
         fit = min(size / TILE[0], high / TILE[1])
-        if fit >= (1.0 if cluster.gpus <= FEW else MANY_NEED) and fit > best:
-            best, shape = fit, (columns, size, high)
+        full = (cluster.gpus / (columns * deep)) ** 3
+        if fit >= (1.0 if cluster.gpus <= FEW else MANY_NEED) and fit * full > best:
+            best, shape = fit * full, (columns, size, high)
     if not best:
         return None
     columns, size, high = shape

@@ -206,7 +206,7 @@ def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row
     if rows == 1:
         return [vitals(training, width, screen)]
     lines = _heading(training, width, rows, screen)
-    below = _aligned(training, width, screen) if rows >= 4 else []
+    below = _aligned(training, width, screen) if rows >= 5 else []
     if rows >= AXIS_NEEDS and training.step:
         below.append(axis(training, width - LABELS, screen))
     return lines + loss_curve(training, width, rows - len(lines) - len(below), screen) + below

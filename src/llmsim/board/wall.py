@@ -32,7 +32,7 @@ from llmsim.text.style import Row, Span, length, shade
 LEAST = 60, 16  # cells and rows of a screen with room for a wall
 BIG = 100, 28  # of a screen with room for big numbers
 SIDE = 0.38  # of the width: what the GPUs and their histories have
-LEAST_SIDE = 34
+LEAST_SIDE = 38
 MOST_LINES = 12  # of the log
 STRIPS = 3  # rows of each strip below the curve on a high screen
 HIGH = 34  # rows of a high screen

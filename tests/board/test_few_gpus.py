@@ -1,0 +1,61 @@
+"""One GPU to eight: what is worth its room on the board and on the wall."""
+
+import re
+
+import pytest
+
+from llmsim.board.board import board, percent_of
+from llmsim.board.gpu_panel import gpu_panel
+from llmsim.board.wall import wall
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row
+from tests.board.stage import still
+from tests.board.test_board import texts, view_of
+
+TERMINAL = Screen(80, 24, color=True, unicode=True, live=True)
+CURVE = re.compile(r"┤.*[\u2801-\u28ff]{4}")  # a row of the loss with a number at its left
+
+
+def on(width: int, height: int) -> Screen:
+    return TERMINAL._replace(width=width, height=height)
+
+
+@pytest.mark.parametrize("gpus", [1, 8])
+@pytest.mark.parametrize("size", [(40, 15), (60, 20), (80, 24), (120, 40)])
+def test_the_loss_has_a_curve_on_every_usual_screen(gpus: int, size: tuple[int, int]) -> None:
+    """Also where one GPU could fill the rows alone."""
+    rows = texts(board(still(7, gpus, 0.4), on(*size)))
+    assert any(CURVE.search(row) for row in rows), rows
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_each_of_eight_gpus_has_its_numbers_on_the_wall(width: int) -> None:
+    """A unit without a number says nothing."""
+    view = view_of(8)
+    assert view.wall is not None
+    rows = texts(wall(view, view.wall(), [], on(width, 30)))
+    for index in range(8):
+        gauge = view.cluster.read(index)
+        told = rf"│ +{index} .* {gauge.gib:.0f} .* {gauge.celsius} .* {gauge.watts}$"
+        assert any(re.search(told, row.rstrip()) for row in rows), rows
+
+
+@pytest.mark.parametrize("gpus", [2, 4, 6, 8])
+@pytest.mark.parametrize("size", [(66, 22), (120, 38), (205, 38), (205, 30), (300, 60)])
+def test_tiles_of_an_even_number_of_gpus_leave_no_hole(gpus: int, size: tuple[int, int]) -> None:
+    """Where each GPU has graphs of its own, each row of tiles has as many."""
+    panel = gpu_panel(still(7, gpus, 0.4).cluster, *size, TERMINAL)
+    starts = [len(re.findall(r"\d util", text)) for text in map(text_of, panel.rows)]
+    tiled = [count for count in starts if count]
+    assert not tiled or (sum(tiled) == gpus and len(set(tiled)) == 1), tiled
+
+
+def text_of(row: Row) -> str:
+    return "".join(text for _, text in row)
+
+
+@pytest.mark.parametrize("done", [0, 1, 17, 2126, 4448, 6999, 7065, 7100])
+def test_a_part_of_the_steps_is_rounded_as_tqdm_rounds_it(done: int) -> None:
+    """`'{:3.0f}%'.format(percentage)` of tqdm's format_meter; 100 % is the end alone."""
+    told = int(f"{100 * done / 7100:3.0f}")
+    assert percent_of(done / 7100) == (told if done == 7100 else min(told, 99))
