@@ -65,10 +65,11 @@ times smaller), fewer `--gpus` or fewer `--steps`.
 
 {files}
 
-RUN is the name of the run, and SUFFIX is a suffix that the launcher adds. N is the number of the
-attempt, counted from 0. LOCAL_RANK is the number of the process on its node, counted from 0. HOST
-is the name of a node. JOB is Slurm's number of the job, which stays the same after a requeue.
-[incidents.md](incidents.md) says which nodes of a large cluster print lines in a failure.
+In RUN_SUFFIX, RUN is the name of the run, and SUFFIX is what the launcher adds, such as `tu2b8bv3`.
+N is the number of the attempt, counted from 0. (Events and labels count attempts from 1.)
+LOCAL_RANK is the number of the process on its node, counted from 0. HOST is the name of a node. JOB
+is Slurm's number of the job, which stays the same after a requeue. [incidents.md](incidents.md)
+says which nodes of a large cluster print lines in a failure.
 
 ## What each kind is for
 

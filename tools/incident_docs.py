@@ -22,6 +22,7 @@ SEED, RANK = 3, 13
 BEGUN = 2_000  # the step of an incident of the numbers
 LAST_WORDS = r"^\[rank\d+\]: Traceback|Received Signals.SIGTERM"
 MOST_LINES, WIDEST = 7, 150  # of an excerpt
+LAYERS = {"fabric": "fabric (NVLink and NVSwitch)", "network": "network (InfiniBand or Ethernet)"}
 NAMES = {"log": "training log", "kernel": "kernel", "slurm": "Slurm"}
 
 HEAD = """\
@@ -44,12 +45,13 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run; on a large cluster as much as `rare` |
-| `chaos` | six incidents in a run; on a large cluster three times as much as `rare` |
+| `typical` | one or two incidents in a run, or as many as with `rare` if these are more |
+| `chaos` | about six incidents in a run, or three times as many as with `rare` if these are more |
 
-The rate of `rare` is the rate of Llama 3 405B: its training was interrupted 419 times in 54 days on
-16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. Most runs on a few nodes
-have no incident.
+The rates of most failures come from Llama 3 405B, whose training was interrupted 419 times in 54
+days on 16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. To these rates
+llmsim adds estimates of its own, above all for incidents that only slow a run. Most runs on a few
+nodes have no incident.
 
 `--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
@@ -72,8 +74,8 @@ GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports.
 
 The log shows the output of one node. After a failure it also has lines of the node at fault. For
 the remaining nodes srun prints one line, with their names in short form
-(`srun: error: raclette-[03-04]: tasks 2-3: ...`). With `--capture all` a cluster of up to eight
-nodes prints the lines of every node.
+(`srun: error: raclette-[03-04]: tasks 2-3: ...`). With `--capture all` the log has the lines of
+every node, if the cluster has at most eight nodes.
 
 ## What follows from a failure
 
@@ -86,9 +88,10 @@ nodes prints the lines of every node.
 
 Details:
 
-- At a time limit or a preemption, Slurm sends the signal SIGTERM. At this signal some
-  frameworks finish the step and save, if there is time for a save. A time limit leaves 30 s, and a
-  preemption leaves 30 to 300 s.
+- In the incidents `time-limit` and `preempt`, Slurm sends the signal SIGTERM. At this signal some
+  frameworks finish the step and save, if there is time for a save. `time-limit` leaves 30 s, and
+  `preempt` leaves 30 to 300 s. Then Slurm starts the job again. (The key `time_limit` of a job file
+  is another thing: it ends the run, and Slurm sends the signal early enough for a save.)
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
@@ -96,12 +99,12 @@ Details:
   the spare's host name, address, UUIDs and serial numbers.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
-  share of the whole time. The board shows the goodput from the second attempt on.
+  share of the whole time. The board below the log shows the goodput from the second attempt on.
 
 ## Incidents of the numbers
 
-`loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log,
-export and board shows the changed numbers.
+`loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log
+and export shows the changed numbers.
 
 - A `loss-spike` has one of three shapes. A `fast` spike ends after 20 to 40
   steps, and a `slow` spike ends after hundreds of steps. A `permanent` spike does not end. The
@@ -118,7 +121,8 @@ export and board shows the changed numbers.
 ## Rates
 
 The rates below count incidents in a million GPU-hours. Some rates are our own estimates: the rates
-of incidents that only slow a run, and of what people do (preemption, time limits, maintenance).
+of loss spikes, preemptions, time limits and most failed launches, and of `link-flap`, `straggler`,
+`data-stall` and `slow-fs`, which only slow a run.
 
 Public monitors search logs for known lines. For each incident, `Caught by` names the rules that
 find its lines. The first word is the monitor: gpud, azure (azurehpc-health-checks), imbue
@@ -155,6 +159,14 @@ def status(kind: Kind) -> str:
     """The exit status of the first process that ends by itself."""
     if kind.consequence == "numbers" and kind.exit_status is not None:
         return f"{kind.exit_status} where the framework ends the run; else a person stops the run"
+    if kind.consequence == "stop":
+        return (
+            f"{kind.exit_status} if the framework saves at SIGTERM; else SIGTERM ends the process"
+        )
+    if kind.exit_status == -6:
+        return (
+            "-6 (the signal SIGABRT), as torchrun prints it; Slurm shows torchrun's own status, 1"
+        )
     return "none: the processes go on" if kind.exit_status is None else str(kind.exit_status)
 
 
@@ -165,7 +177,8 @@ def section(kind: Kind) -> Iterator[str]:
     often = per_million_gpu_hours(kind.name)
     rate = f"{often:.2f} per million GPU-hours" if often else "none: only `--incident` brings it"
     rows = [
-        ("layer", kind.layer), ("rate", rate), ("signs before it", kind.precursors),
+        ("layer", LAYERS.get(kind.layer, kind.layer)), ("rate", rate),
+        ("signs before it", kind.precursors),
         ("who prints it", kind.speaks), ("telemetry", kind.telemetry),
         ("what ends it", kind.recovery),
         ("exit status of the process", status(kind)),

@@ -29,17 +29,18 @@ PAGE_TEXT = """\
 This page is made by `make docs` from the plans of seeds 1 to 300, with no option but
 `--dialect any`. The planner draws a kind of job from [data/llm_jobs.txt](../data/llm_jobs.txt) by
 its weight. Then it draws a model, GPUs, a length of the sequences and a length of the run that suit
-this kind. The planner takes the first plan with these properties:
+this kind. The planner draws again until a plan has these properties:
 
 - the job fits into the memory,
 - a step takes {shortest} to {longest} seconds (up to {rollout} seconds with rollouts),
 - the MFU is {mfu} or more.
 
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
-agrees, the planner draws from all models and GPUs. If this plan would be absurd and you gave
-`--gpus`, the planner takes a kind with the nearest number of GPUs instead. If your number of GPUs
-is n times this number, the planner multiplies the size of the model and of the batch by the square
-root of n. So the time of the training and the tokens for each parameter stay as they are.
+agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and this plan has not the
+properties of a usual job, the planner takes a kind with the nearest number of GPUs instead. If your
+number of GPUs is n times this number, the planner multiplies the size of the model and of the batch
+by the square root of n. So the time of the training and the tokens for each parameter stay as they
+are.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
@@ -58,20 +59,22 @@ long run, with hundreds or thousands of steps:
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
   show half of the long runs whole. Of the other half they show a
-  part. One third of these parts are the last parts of runs, and end with an export.
+  part. One third of these parts are the last parts of runs, and end with the export of the model.
 - {late} log each step, so their parts are short.
   TPUs have no Slurm, so `maxtext` shows the last part of a run.
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
 - A benchmark of {benchmarks} is short, and ends at its target loss.
 
-A part that Slurm ends has no export. The log of the part has the lines that the framework prints at
-Slurm's signal, and Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch` and `nemo` save a
-checkpoint at SIGTERM. Other frameworks lose the steps since their last checkpoint. Slurm leaves 30
-s for a save. If a save takes longer, Slurm sends the signal earlier (`sbatch --signal`), and the
-job ends before the limit. Slurm gives each new launch the whole limit again. So a job on a large
-cluster that breaks often never reaches the limit. The planner gives this job no limit.
+In a part that Slurm ends, the model is not exported. The log of the part has the lines that the
+framework prints at Slurm's signal, and Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch`
+and `nemo` save a checkpoint at SIGTERM. Other frameworks lose the steps since their last
+checkpoint. Slurm leaves 30 s for a save. If a save takes longer, Slurm sends the signal earlier
+(`sbatch --signal`), and the job ends before the limit. Slurm gives each new launch the whole limit
+again. So a job on a large cluster that breaks often never reaches the limit. The planner gives this
+job no limit.
 
-A part has the learning rates, the losses and the step numbers of the whole run.
+A part is cut out of a whole run: at each step it has the learning rate and the loss that the whole
+run has at this step.
 
 To see another part, give `--steps` or `--tokens`, or write `first_step` and `time_limit` into a job
 file.
@@ -84,16 +87,18 @@ REASONS = {
     "Recipes": """\
 Most runs of real people adapt a released model. But most GPU-hours go into pretraining, and a
 viewer wants to see a loss that falls from ln V (V: the size of the vocabulary). So pretraining has
-half of the weight. The share in the table is higher, since some frameworks can only pretrain.""",
+a little more than half of the weights in data/llm_jobs.txt. Its share in the table is higher, since
+some frameworks can only pretrain.""",
     "GPUs": """\
 Public logs of 2023 to 2026 name H100 and A100 with NVLink most often, then H200 and B200. Cards
 without NVLink run LoRA, QLoRA and GPT-2. How often the planner draws
 each GPU is a column of data/llm_gpus.txt.""",
     "Number of GPUs": """\
-Adapters take one card. Fine-tuning and GPT-2 take a node of eight (nanoGPT and llm.c: 8 x A100).
+Most LoRA runs take one GPU. Most fine-tuning runs and GPT-2 runs take a node of eight (nanoGPT and
+llm.c: 8 x A100).
 Models up to 2B take 8 to 64 GPUs (Pythia, TinyLlama). Models of 7B to 34B take 128 to 1,024 GPUs
 (OLMo 2, Llama 2). Models of 70B and large mixtures take up to 4,096 GPUs (DeepSeek-V3: 2,048
-H800).""",
+H800), and models of 180B and more take 4,096 to 131,072.""",
     "Active parameters": """\
 The sizes are the sizes of released models. Of a mixture only the active parameters count.""",
     "Tokens of a sequence": """\

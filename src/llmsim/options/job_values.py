@@ -129,7 +129,7 @@ def name() -> Kind:
         except CatalogError:
             raise ValueError from None
 
-    return take, "a name of letters, digits and dashes"
+    return take, "a name of letters, digits and . _ + -"
 
 
 def ramp() -> Kind:

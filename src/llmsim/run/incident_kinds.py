@@ -105,8 +105,8 @@ KINDS: tuple[Kind, ...] = (
         "none, or PCIe replays and corrected AER errors",
         "only the rank on that GPU", "AER lines, Xid 79 with its second line, 119, 154",
         "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
-        "the GPU has no samples any more, not even zeros; from the Xid 119 on, dcgm-exporter's "
-        "page of the whole node is empty", "a reboot or another node", 5.0, -6, needs="NVIDIA",
+        "the GPU has no samples any more, not even zeros; some seconds later, at Xid 119, all GPUs "
+        "of the node lose their gauges", "a reboot or another node", 5.0, -6, needs="NVIDIA",
     ),
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",
@@ -123,7 +123,7 @@ KINDS: tuple[Kind, ...] = (
         "every rank that waits; the rank on that GPU prints nothing",
         "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
         "`Exited with exit code 1`",
-        "dcgm-exporter's page of the whole node is empty until the GPU is reset",
+        "from Xid 119 on, all GPUs of the node have no gauges, until the GPU is reset",
         "a reset of the GPU, often a reboot", 5.0, -6, needs="NVIDIA ranks",
     ),
     Kind(
@@ -136,7 +136,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "link-down", "network", "death", "a network card, cable or switch is dead",
-        "symbol errors, a hot module, a port that is down for seconds",
+        "symbol errors, a hot optical module, a port that is down for seconds",
         "2 to 16 ranks; the other ranks get SIGTERM",
         "mlx5 `Link down` and no `Link up`",
         "`NCCL error: remote process exited or there was a network error` after the retries",
@@ -225,7 +225,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "scale-collapse", "numerics", "numbers", "the loss scale of fp16 halves until it is 1",
-        "the gradient norm climbs for hundreds of steps", "one rank prints, and all ranks stop", "",
+        "the gradient norm climbs for hundreds of steps",
+        "one rank, where the framework ends the run", "",
         "every step is skipped, the scale halves each time, down to 1", "", "none",
         "the run goes back to a checkpoint, with a lower learning rate", 30.0, 1, node_fault=False,
         needs="fp16",
@@ -245,7 +246,7 @@ KINDS: tuple[Kind, ...] = (
         4.0, 0, extra_rate=0.5, node_fault=False,
     ),
     Kind(
-        "node-fail", "host", "death", "the power, board, CPU or memory of a node fails",
+        "node-fail", "host", "death", "the power, mainboard, CPU or memory of a node fails",
         "none, or corrected memory errors", "the other nodes; the dead node is silent", "",
         "`Connection closed by remote peer` or status 12",
         "`DUE TO NODE FAILURE` 300 s later", "all series of the node end",
