@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from itertools import product
 
 import pytest
 
@@ -37,6 +38,11 @@ def scratch(job: Job) -> bool:
     return not job.recipe.released
 
 
+def is_small_benchmark(job: Job) -> bool:
+    """Whether a model is about as large as gpt-oss-20b (3.6B active) or Llama 3.1 8B."""
+    return 1e9 <= job.model.active_parameters <= 9e9 and job.model.parameters >= 6e9
+
+
 # What an expert laughs at; each rule has been drawn by a planner that drew evenly.
 LAUGHING: dict[str, Callable[[Job], bool]] = {
     # 70B from scratch for 10.9B tokens. Practice is 20 (Hoffmann et al. 2022) to 2,000 (Llama 3);
@@ -44,9 +50,12 @@ LAUGHING: dict[str, Callable[[Job], bool]] = {
     "pretraining on next to nothing": lambda job: (
         scratch(job) and not job.framework.target_loss and not 20 <= per_parameter(job) <= 2050
     ),
+    # MLPerf Training has gpt-oss-20b and Llama 3.1 8B, submitted on 8 GPUs and more, and Llama 3.1
+    # 405B, submitted on hundreds and thousands.
     "a benchmark of no size that there is": lambda job: (
         job.framework.target_loss > 0
-        and not (1e9 <= job.model.active_parameters <= 9e9 and job.layout.gpus >= 8)
+        and not (is_small_benchmark(job) and job.layout.gpus >= 8)
+        and not (job.model.parameters >= 300e9 and job.layout.gpus >= 512)
     ),
     # 70B from scratch on 16 GB200, 235B on 16 B300. MLPerf's gpt-oss-20b is over within an hour or
     # two, and submitted on 8 GPUs.
@@ -99,8 +108,8 @@ def test_nobody_laughs(plans: list[Job], rule: str) -> None:
 
 
 START = datetime(2026, 1, 30, 12)
-# Rules that hold at any number of GPUs. Llama 3.1 405B and GPT-3 are benchmarks of thousands, and
-# our seeds have the two small ones alone, so that rule is for the plans above.
+# Rules that hold at any number of GPUs. One GPU that tries a benchmark is no submission: that rule
+# is for the plans above.
 AT_ANY_COUNT: dict[str, Callable[[Job], bool]] = {
     **{name: rule for name, rule in LAUGHING.items() if "benchmark" not in name},
     "a small model on a large cluster": lambda job: (
@@ -123,19 +132,32 @@ def test_nobody_laughs_at_what_is_drawn_for_a_number_of_gpus(gpus: int) -> None:
 @pytest.mark.parametrize("dialect", registry.NAMES)
 def test_a_framework_makes_the_best_of_a_number_of_gpus_that_it_seldom_has(dialect: str) -> None:
     """A framework for one node can be given 131,072 GPUs. It then has no cluster of gaming cards,
-    no steps of minutes, and one of the largest models that it trains.
+    no steps of minutes, no pipeline over TPUs, and a model as large as its GPUs can hold.
     """
     framework = registry.framework_of(dialect)
-    for gpus in (1, 64, 1024, 16_384, 131_072):
-        job = plan(Options(seed=4, start=START, dialect=dialect, gpus=gpus))
-        who = f"{dialect} on {gpus}: {job.model.name} on {job.gpu.name}"
+    largest = 2e9 if framework.max_parameters else 1e12  # under DDP, each GPU holds all of it
+    for gpus, seed in product((1, 2, 64, 1024, 16_384, 131_072), (1, 4, 7, 8)):
+        job = plan(Options(seed=seed, start=START, dialect=dialect, gpus=gpus))
+        who = f"{dialect} on {gpus}, seed {seed}: {job.model.name} on {job.gpu.name}"
         assert not LAUGHING["a cluster of cards"](job), who
         assert not LAUGHING["steps of minutes"](job), who
         assert not LAUGHING["a toy fine-tuned on a node"](job), who
         assert not LAUGHING["adapters on a cluster"](job), who
-        if gpus >= 16_384 and not framework.target_loss:
-            least = min(1e6 * gpus, (framework.max_parameters or 1e12) / 2)
-            assert job.model.parameters >= least, who
+        assert not LAUGHING["a pipeline inside a TPU slice"](job), who
+        if gpus >= 1024 and not framework.target_loss:
+            assert job.model.parameters >= min(2e6 * gpus, largest), who
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gpus", [1, 2, 4, 8, 64, 1024, 2048, 16_384, 131_072])
+def test_a_benchmark_has_the_model_of_a_benchmark_at_any_number_of_gpus(gpus: int) -> None:
+    """MLPerf's rules name its models. It once drew 410M on one GPU, and 0.6B on 131,072."""
+    for seed in range(1, 8):
+        job = plan(Options(seed=seed, start=START, dialect="mlperf", gpus=gpus))
+        large = job.model.parameters >= 300e9
+        assert large or is_small_benchmark(job), f"seed {seed}: {job.model.name}"
+        assert large or gpus <= 1024, f"seed {seed}: {job.model.name}"
+        assert gpus > 64 or not large, f"seed {seed}: {job.model.name}"
 
 
 @pytest.mark.long

@@ -173,9 +173,12 @@ def is_usual(framework: Framework, gpu: Gpu) -> bool:
     return known and runs_on(framework, gpu)
 
 
-def suits(framework: Framework, model: Model) -> bool:
-    """Whether people train models like this one with a framework."""
-    small = not framework.max_parameters or model.parameters <= framework.max_parameters
+def suits(framework: Framework, model: Model, scale: float = 1.0) -> bool:
+    """Whether people train models like this one with a framework. The largest of them can be
+    `scale` times as large.
+    """
+    most = framework.max_parameters * scale
+    small = not most or model.parameters <= most
     return small and not (framework.dense_only and model.experts > 1)
 
 

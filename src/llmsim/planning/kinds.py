@@ -14,6 +14,10 @@ from llmsim.options.wanted import wanted
 from llmsim.planning.models import asked_model, is_tuned
 from llmsim.typed import TypeVar
 
+# Times the size: with sixteen times as many GPUs as a kind has, no model that people usually train
+# with nanoGPT or llm.c has work for all of them.
+MUCH_LARGER = 4.0
+
 Named = TypeVar("Named", Model, Dataset)
 
 
@@ -94,6 +98,12 @@ def holds(kind: JobKind, model: Model) -> bool:
     return low <= model.active_parameters <= high and mixture == (model.experts > 1)
 
 
+def is_benchmark(model: Model) -> bool:
+    """Whether a benchmark's rules have a model of this size: a rule names its model."""
+    kinds = records.job_kinds()
+    return any(holds(kind, model) for kind in kinds if "benchmark" in dict(kind.asks))
+
+
 def offered(options: Options, rows: tuple[Named, ...]) -> tuple[Named, ...]:
     """The rows of a list from which a seed chooses: without jokes, the rows with sober names."""
     return rows if options.jokes else tuple(row for row in rows if not row.funny)
@@ -103,13 +113,14 @@ def models_of(
     options: Options, kind: JobKind, framework: Framework, scale: float = 1.0
 ) -> list[Model]:
     """The listed models of a kind's size that suit the framework. `scale` makes the size larger or
-    smaller; if no model is as large or as small, it is the nearest one.
+    smaller; if no model is as large or as small, it is the nearest one. If it is much larger, so
+    are the models that suit the framework.
     """
     suiting = [
         model
         for model in offered(options, records.models())
         if ("mixture" in dict(kind.asks)) == (model.experts > 1)
-        and registry.suits(framework, model)
+        and registry.suits(framework, model, scale if scale >= MUCH_LARGER else 1.0)
         and not (RECIPES[kind.recipe].relative and is_tuned(model))
     ]
     low, high = (each * scale for each in kind.models)

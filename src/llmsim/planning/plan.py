@@ -184,13 +184,15 @@ def _attempts(options: Options) -> Iterator[Options]:
 
 def _planned(options: Options, seed: int) -> Job:
     """A usual job, or else the first sensible of many draws. If this one is odd, and the number of
-    GPUs is given, it is the least odd of the jobs whose usual numbers of GPUs are the nearest.
+    GPUs is given, it is the least odd of the jobs whose usual numbers of GPUs are the nearest. If
+    the framework trains small models alone, one of them that is as odd has the larger model.
     """
     if (found := _usual(options, seed)) is not None:
         return found
     job = _sensible(options, seed)
     odd = oddities(job, options) if options.gpus else 0
-    return _least_odd(options, seed, odd) or job if odd else job
+    small = job.framework.max_parameters > 0
+    return _least_odd(options, seed, odd + small) or job if odd else job
 
 
 def _sensible(options: Options, seed: int) -> Job:

@@ -1,5 +1,7 @@
 """Whether people would run a job: what a planner's draw has to meet before it is shown."""
 
+from math import inf
+
 from llmsim.catalog.gpus import holds_models_whole, is_card
 from llmsim.job.records import Job, batch_tokens
 from llmsim.job.schedule import whole_run
@@ -8,6 +10,7 @@ from llmsim.options.table import Options
 from llmsim.options.wanted import wanted
 from llmsim.physics.speed import step_time, throughput
 from llmsim.planning import hyperparameters
+from llmsim.planning.kinds import is_benchmark
 from llmsim.planning.models import is_sized
 from llmsim.planning.possible import wish_of
 from llmsim.planning.schedule import LONGEST_RUN_SECONDS, MOST_EPOCHS, step_range
@@ -32,6 +35,7 @@ STAGED = 12e9  # parameters; a smaller model needs no pipeline
 # Parameters for each GPU: no kind of job in data/llm_jobs.txt has fewer. Tokens for each parameter
 # (the optimum of Hoffmann et al. 2022 is 20).
 LEAST_SHARE, LEAST_TEXT = 2e6, 19.0
+SMALLEST_TUNED = 4e8  # parameters; people tune no smaller model to follow instructions
 # Llama 3 405B took 1.2 million steps; the reports of the other runs have fewer than a million.
 MOST_USUAL_STEPS = 999_000
 # One GPU adds up as many micro-batches as it has to; on a cluster a batch is spread instead.
@@ -69,11 +73,14 @@ def oddities(job: Job, options: Options) -> int:
     steps = whole_run(job.schedule)
     free = not _timed(options) and not job.framework.target_loss
     text = steps * batch_tokens(job) / job.model.active_parameters
+    share = job.model.parameters / layout.gpus if layout.gpus > 8 else inf
     return sum((
         is_card(job.gpu) and layout.nodes > 1,
         not generates and throughput.mfu(job, batch_tokens(job) / seconds) < LOWEST_MFU,
-        not generates and seconds > LONGEST_LINE_SECONDS,
-        layout.gpus > 8 and job.model.parameters < LEAST_SHARE * layout.gpus,
+        seconds > (LONGEST_ROLLOUT if generates else LONGEST_LINE_SECONDS),
+        recipe.released and job.model.parameters < SMALLEST_TUNED,
+        bool(job.framework.target_loss) and not is_benchmark(job.model),
+        (share < LEAST_SHARE) + (share < LEAST_SHARE / 8),
         layout.gpus > 8 and recipe.adapter_rank > 0,
         layout.pp > 1 and (job.model.parameters < STAGED or holds_models_whole(job.gpu)),
         job.schedule.epochs > MOST_EPOCHS,

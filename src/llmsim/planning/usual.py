@@ -21,6 +21,9 @@ from llmsim.planning.kinds import models_of, offered, stretch
 from llmsim.planning.models import asked_model, is_sized
 from llmsim.typed import Any
 
+LARGEST_WHOLE = 6.0  # times the size of the kind's models, which a GPU of 80 GB still holds whole
+MOST_SLICES = 4  # chips of a TPU's host, over which people cut tensors
+
 
 def usual(
     options: Options,
@@ -44,6 +47,8 @@ def usual(
     recipe = RECIPES[kind.recipe]
     count = options.gpus or noise.pick(seed, "plan/gpus", kind.gpus, index)
     scale = 1.0 if framework.target_loss else sqrt(stretch(kind, count))
+    if framework.max_parameters:  # each GPU has the whole model
+        scale = min(scale, LARGEST_WHOLE)
     model = asked_model(asked) or _model(options, kind, framework, scale, seed, index)
     gpu = _gpu(options, kind, framework, count, seed, index)
     if model is None or gpu is None:
@@ -55,7 +60,7 @@ def usual(
         values["model"] = model.name
     if not _spread(asked):
         values["gpus"] = count
-        values["batch"] = asked.batch or _batch(kind, sequence, count, framework, stretched)
+        values["batch"] = asked.batch or _batch(kind, sequence, count, gpu, framework, stretched)
         if not stretched and gpus.holds_models_whole(gpu):
             values |= {"tp": 1, "pp": 1}
     if kind.tokens and not (asked.steps or asked.tokens or asked.epochs):
@@ -153,15 +158,21 @@ def _dataset(
     return by_name[noise.choose(seed, "plan/dataset", by_name, index=index)] if by_name else None
 
 
-def _batch(kind: JobKind, sequence: int, count: int, framework: Framework, stretched: bool) -> int:
+def _batch(
+    kind: JobKind, sequence: int, count: int, gpu: Gpu, framework: Framework, stretched: bool
+) -> int:
     """The sequences of a batch: as many tokens as the kind has, evenly shared by the GPUs.
 
-    In a job that is stretched each GPU gets one or more, if the framework splits no model.
+    In a job that is stretched each GPU gets one or more, if the framework splits no model. If
+    nobody cuts the layers over these GPUs, each group of GPUs that cut the tensors gets one or
+    more.
     """
     larger = 2.0 ** round(log2(stretch(kind, count)) / 2)  # batches are powers of two
     batch = max(1, int(kind.batch * larger) // sequence)
     if stretched and not framework.parallelism.split:
         batch = max(batch, count)
+    elif stretched and gpus.holds_models_whole(gpu):
+        batch = max(batch, count // MOST_SLICES)
     return _shared(batch, count)
 
 
