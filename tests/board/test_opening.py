@@ -67,7 +67,9 @@ def test_one_gpu_fills_nine_rows_of_ten(dialect: str, seed: int, size: tuple[int
 
 
 @pytest.mark.parametrize("size", FOUR_SIZES)
-@pytest.mark.parametrize(("dialect", "seed"), [("olmo", 8), ("olmo", 14), ("trl", 1)])
+@pytest.mark.parametrize(
+    ("dialect", "seed"), [("olmo", 8), ("olmo", 14), ("trl", 1), ("lightning", 24)]
+)
 def test_a_launch_fills_nine_rows_of_ten_with_ink(
     dialect: str, seed: int, size: tuple[int, int]
 ) -> None:

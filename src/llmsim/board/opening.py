@@ -41,7 +41,9 @@ def opening(view: View, rows: int, screen: Screen) -> Card:
     }
     more = [fact for fact in facts if fact[0] not in on_board]
     if len(more) < len(facts):  # the board has the name, too
-        return Card(_in_the_middle(_sheet(more, view, rows, screen) if more else [], rows))
+        told = min(rows, len(facts)) if len(more) < rows else 0  # else a part stays blank
+        shown = _sheet(facts[:told] if told else more, view, rows, screen)
+        return Card(_in_the_middle(shown, rows), told=told)
     room = screen.width - 4
     name: Row = (("title", _centered(view.titles[0][:room], screen)),)
     return Card(_in_the_middle([name, *_sheet(facts, view, rows - 1, screen)], rows))

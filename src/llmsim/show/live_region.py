@@ -201,18 +201,18 @@ class LiveRegion:
         card = Card([])
         if self.board and rows_of(screen) and self._exact:
             card = opening(view(), screen.height - self._above - len(rows), screen)
-            rows = self._low(view, screen, card) if card.big else rows
+            rows = self._low(view, screen, card) if card.told else rows
         self._free = len(card.rows)
         self._rows = [*(painted(row, screen) for row in card.rows), *rows]
 
     def _low(self, view: Callable[[], View], screen: Screen, card: Card | None = None) -> list[str]:
-        """The rows below the free ones: the bar, the board, a note. A card has the name, too."""
+        """The rows below the free ones: the bar, the board, a note, without what a card has."""
         rows = [cut(self._quiet(self._bar.text, screen), screen.width)] if self._bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
             self._barred = bool(rows)
             seen = view()._replace(pace=self._pace_text())
-            seen = seen._replace(titled=True, told=card.told) if card else seen
+            seen = seen._replace(titled=card.big, told=card.told) if card else seen
             rows += self._painter.paint(board(seen, screen), screen)
         if self.note and screen.height >= NOTE_NEEDS:
             text = self.note(screen.width - 2)
