@@ -2,21 +2,23 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from itertools import islice
 from math import inf
+from typing import Any
 
 import pytest
 
+from llmsim.dialects.line import Bar, Line, Render
 from llmsim.errors import FLAG, OptionError
 from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.attempts import segments
-from llmsim.run.events import PhaseStarted
+from llmsim.run.events import PhaseStarted, RankJoined
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import (
     Run,
@@ -27,10 +29,12 @@ from llmsim.run.timeline import (
     step_began,
     step_done,
 )
+from llmsim.show import player, seek
 from llmsim.show.opening import Frame
 from llmsim.show.pace import Pace
 from llmsim.show.player import play
 from llmsim.show.seek import moment_of, screenful
+from llmsim.show.streams import renderers
 from llmsim.text.screen import Screen
 from tests.board.stage import Terminal
 
@@ -256,6 +260,36 @@ def seconds_to_the_first_line(from_: str | None, screen: Screen) -> float:
 def test_the_middle_of_a_long_run_comes_as_fast_as_its_beginning(text: str, screen: Screen) -> None:
     usual, there = seconds_to_the_first_line(None, screen), seconds_to_the_first_line(text, screen)
     assert there - usual < 0.060, f"{text}: {there:.3f} s, {usual:.3f} s from the beginning"
+
+
+def test_a_screenful_asks_for_the_lines_of_what_it_shows_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A launch above the screen has hundreds of lines, of which nobody sees one."""
+    options = Options(seed=SEED, start=START, dialect="megatron", recipe="pretrain", gpus=64)
+    run = run_of(plan(options))
+    asked: list[object] = []
+
+    def noting(job: Job, stream: str) -> dict[type, Render]:
+        def noted(render: Render) -> Render:
+            def told(event: Any, job: Job, screen: Screen) -> Iterable[Line | Bar]:
+                asked.append(event)
+                return render(event, job, screen)
+
+            return told
+
+        return {event: noted(render) for event, render in renderers(job, stream).items()}
+
+    monkeypatch.setattr(seek, "renderers", noting)
+    monkeypatch.setattr(player, "renderers", noting)
+    at = step_began(run, run.job.schedule.first_step + 1)
+    recent = screenful(run, at, PIPE)
+    assert any(isinstance(event, RankJoined) for event in recent.before), "no launch is above it"
+    shown = [event for event in recent.events if type(event) in noting(run.job, "log")]
+    assert asked == shown[::-1]
+    asked.clear()
+    next(play(run, options, lambda: PIPE, Pace(run, options.duration).shown(at)))
+    assert not [event for event in asked if event in recent.before]
 
 
 def test_the_middle_of_a_run_with_incidents_draws_nothing_beyond_it() -> None:

@@ -19,7 +19,7 @@ from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.opening import Frame, shows_board
-from llmsim.show.pace import Pace
+from llmsim.show.pace import pace_of
 from llmsim.show.playback import Playback
 from llmsim.show.player import farewell, play
 from llmsim.text.screen import TRUECOLOR, Screen, blank_row, emptied, fitted
@@ -235,7 +235,7 @@ class Page:
 
 async def _play(run: Run, options: Options, page: Page, since: float) -> None:
     """Play a run from a show second on, and from wherever the page asks for after that."""
-    region, pace = page.open_region(options), Pace(run, options.duration)
+    region, pace = page.open_region(options), pace_of(run, options.duration)
 
     def reach(shown: float) -> None:
         at = pace.simulated(shown)

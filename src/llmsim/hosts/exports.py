@@ -14,7 +14,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
-from llmsim.show.pace import Pace
+from llmsim.show.pace import pace_of
 from llmsim.show.player import beginning, play
 from llmsim.show.seek import moment_of
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
@@ -130,7 +130,7 @@ def _played(
     written until the deadline.
     """
     if not out.films:
-        since = Pace(run, options.duration).simulated(beginning(run, options))
+        since = pace_of(run, options.duration).simulated(beginning(run, options))
         return out.tee(_heard(events(run, since), check, clock, deadline))
     size = unseen(options)
 

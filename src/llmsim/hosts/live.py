@@ -21,7 +21,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Incident
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
-from llmsim.show.pace import Pace
+from llmsim.show.pace import pace_of
 from llmsim.show.player import beginning
 from llmsim.show.seek import moment_of
 from llmsim.typed import NamedTuple
@@ -50,7 +50,7 @@ class Live:
     def _begin(self, options: Options, epoch: float) -> None:
         self.options, self._epoch = options, epoch
         self.run: Run = run_of(plan(options))
-        self._pace = Pace(self.run, options.duration)
+        self._pace = pace_of(self.run, options.duration)
         self._since = beginning(self.run, options)
 
     def at(self) -> float:

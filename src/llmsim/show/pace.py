@@ -56,6 +56,14 @@ def brevity(job: Job) -> float:
     return min(1.0, MOST_ADDED / added) if added else 1.0
 
 
+def pace_of(run: Run, duration: float) -> "Pace":
+    """The pace of a run's show, whose knots are laid once for all who ask."""
+    known: dict[float, Pace] = run.memo.setdefault("paces", {})
+    if duration not in known:
+        known[duration] = Pace(run, duration)
+    return known[duration]
+
+
 class Pace:
     """Turns simulated seconds of a run into show seconds, and back. The show takes `duration` show
     seconds, or real time.

@@ -15,12 +15,12 @@ from llmsim.options.checking import checked, checked_job
 from llmsim.options.table import Options
 from llmsim.physics import noise
 from llmsim.run.attempts import job_after
-from llmsim.run.events import Event, Failed, Launched, Progress, Restarted
+from llmsim.run.events import Event, Failed, Launched, Restarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.opening import Frame, shows_board
-from llmsim.show.pace import NOTHING, Pace, Timed
-from llmsim.show.streams import renderers
+from llmsim.show.pace import NOTHING, Timed, pace_of
+from llmsim.show.streams import draws_bars, renderers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 
@@ -74,7 +74,7 @@ def play(
     run = job if isinstance(job, Run) else run_of(checked_job(job))
     since = beginning(run, options) if since is None else since
     complete = complete and through is not iter
-    pace, at = Pace(run, options.duration), 0.0
+    pace, at = pace_of(run, options.duration), 0.0
     recent = NOTHING
     if since > 0.0:
         from llmsim.show.seek import screenful
@@ -83,7 +83,7 @@ def play(
         recent = screenful(run, at, screen(), options.stream)
     begun = [*recent.before, *recent.events][:1]
     speaking = speaker(run, segment_at(run, begun[0].at if begun else 0.0))
-    draws = Progress in renderers(speaking, options.stream)  # else no screen has a bar that moves
+    draws = draws_bars(renderers(speaking, options.stream))
     coming = events(run, at) if complete else events(run, at, lambda: draws and screen().live)
     if through is iter and not screen().live:  # nobody else waits for an event's moment
         coming = _ahead(coming)
@@ -115,7 +115,7 @@ def beginning(run: Run, options: Options) -> float:
         return 0.0
     from llmsim.show.seek import moment_of
 
-    return Pace(run, options.duration).shown(moment_of(run, options.from_))
+    return pace_of(run, options.duration).shown(moment_of(run, options.from_))
 
 
 def _frames(
@@ -189,12 +189,14 @@ def _settled(event: Event, live: str, narrower: bool, screen: Screen) -> tuple[s
 def _above(
     timed: Timed, printing: Mapping[type, Render], notches: dict[str, int], screen: Screen
 ) -> tuple[Job, str]:
-    """The job and the live line after the events whose lines are above the first screenful: some
-    lines, and the notches, follow from them.
+    """The job and the live line after the events whose lines are above the first screenful: the
+    live line, and the notches, follow from the bars among these lines.
     """
-    job, live = timed.job, ""
+    job, live, draws = timed.job, "", draws_bars(printing)
     for event in timed.recent.before:
         job = job_after(job, event)
+        if not draws:
+            continue
         tell = printing.get(type(event))
         if screen.live:
             _, live = _settled(event, live, narrower=False, screen=screen)

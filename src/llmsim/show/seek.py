@@ -6,6 +6,7 @@ from itertools import takewhile
 from llmsim.dialects.line import Bar, Render, in_pipe, rows_left
 from llmsim.errors import OptionError, Setting
 from llmsim.job.milestones import step_of_part
+from llmsim.job.records import Job
 from llmsim.job.schedule import is_timed
 from llmsim.options.parsing import starting_point
 from llmsim.run.attempts import job_after
@@ -22,7 +23,7 @@ from llmsim.run.timeline import (
     step_in,
 )
 from llmsim.show.pace import NOTHING, Screenful
-from llmsim.show.streams import renderers
+from llmsim.show.streams import draws_bars, renderers
 from llmsim.text import units
 from llmsim.text.screen import Screen
 
@@ -78,10 +79,12 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Scree
     window, since = list[Event](), at
     for stretch in _windows(run, at, screen) if stream in TRAINING else _rare(run, at):
         since, window = stretch
-        rows = _rows(run, window, table, screen)
+        jobs = _jobs(run, window)
         while window and left > 0:
-            kept.append(window.pop())
-            left -= rows.pop()
+            event, job = window.pop(), jobs.pop()
+            kept.append(event)
+            tell = table.get(type(event))
+            left -= sum(map(rows_left, tell(event, job, screen) if tell else ()))
         if left <= 0:
             break
     if not kept:
@@ -90,19 +93,15 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Scree
     if begun < since:
         window = [*_before(run, begun, since), *window]
     before = [event for event in window if event.at >= begun]
-    notches = {} if screen.live else _notches(run, begun, table, screen)
+    notched = draws_bars(table) and not screen.live
+    notches = _notches(run, begun, table, screen) if notched else {}
     return Screenful(before, kept[::-1], max(0, -left), notches)
 
 
-def _rows(run: Run, told: list[Event], table: Mapping[type, Render], screen: Screen) -> list[int]:
-    """The rows that each of these events leaves in the log."""
+def _jobs(run: Run, told: list[Event]) -> list[Job]:
+    """The job as the processes know it that speak at each of these events."""
     job = speaker(run, segment_at(run, told[0].at)) if told else run.job
-    found: list[int] = []
-    for event in told:
-        job = job_after(job, event)
-        tell = table.get(type(event))
-        found.append(sum(map(rows_left, tell(event, job, screen) if tell else ())))
-    return found
+    return [job := job_after(job, event) for event in told]
 
 
 Windows = Iterator[tuple[float, list[Event]]]  # stretches of time: their beginnings, their events

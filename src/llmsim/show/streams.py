@@ -6,7 +6,7 @@ from llmsim.dialects.capture import captured
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.dialects.registry import lines_of
 from llmsim.job.records import Job
-from llmsim.run.events import Event, Symptom
+from llmsim.run.events import Event, Progress, Symptom
 from llmsim.text.screen import Screen
 
 
@@ -27,6 +27,11 @@ def renderers(job: Job, stream: str) -> Mapping[type, Render]:
         yield from _other(event, job, screen, event.stream)
 
     return {**log, Symptom: everything}
+
+
+def draws_bars(table: Mapping[type, Render]) -> bool:
+    """Whether the lines of a stream may have bars: a framework that draws bars prints Progress."""
+    return Progress in table
 
 
 def _launchers(render: Render) -> Render:
