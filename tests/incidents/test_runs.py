@@ -3,11 +3,12 @@
 from functools import cache
 from itertools import pairwise
 from math import fsum
+from typing import Any
 
 import pytest
 
 from llmsim.job.records import Asked, Job
-from llmsim.run import cluster, events
+from llmsim.run import cluster, events, labels, slowing
 from llmsim.run.events import Event
 from llmsim.run.goodput import goodput
 from llmsim.run.incident_kinds import KINDS
@@ -133,6 +134,26 @@ def test_a_stop_with_enough_grace_loses_no_step(kind: str) -> None:
         if kind == "time-limit":
             assert saved[0].at <= label.at + 30.0, seed
     assert orderly > 0
+
+
+@pytest.mark.parametrize("kind", ["link-flap", "data-stall"])
+def test_a_timeline_makes_no_line_of_what_slows_its_steps(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seek to the middle of a long run goes past hundreds of segments that nobody looks at."""
+    labelled: list[str] = []
+
+    def noted(*about: Any) -> events.Incident:
+        labelled.append(kind)
+        return labels.label_of(*about)
+
+    monkeypatch.setattr(slowing, "label_of", noted)
+    timeline = [*run_of(asking(1, kind)).timeline]
+    assert any(segment.delays for segment in timeline)
+    assert not labelled
+    told = [event for segment in timeline for event in segment.events]
+    assert labelled == [kind]
+    assert [event.kind for event in told if isinstance(event, events.Incident)] == [kind]
 
 
 @pytest.mark.parametrize("kind", ["straggler", "thermal"])

@@ -10,7 +10,7 @@ checkpoint that was durable when the fault came: one that was still being writte
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from math import inf
 
 from llmsim.job.memo import remembered
@@ -20,13 +20,12 @@ from llmsim.job.schedule import is_timed, last_step
 from llmsim.physics.hardware import storage
 from llmsim.physics.speed import step_time
 from llmsim.run import numbers
-from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.events.incidents import Restarted
 from llmsim.run.faults import Fault, Faults
-from llmsim.run.incidents import ASKED, LIMIT
+from llmsim.run.incidents import LIMIT
 from llmsim.run.phases.launch import first_launch, relaunch_seconds
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
-from llmsim.run.timeline import Segment, Timeline, step_ended, step_in, steps_seconds
+from llmsim.run.timeline import Segment, Timeline, step_in, steps_seconds
 from llmsim.typed import NamedTuple
 
 # After this many attempts in a row without a new checkpoint, operators have swapped whatever
@@ -164,8 +163,8 @@ def _attempt(job: Job, faults: Faults, attempt: Attempt) -> Walk:
             stretch = _plain(job, attempt, at, done + 1, step)
             # Most of a long run's thousands of segments are quiet: nothing is due in them.
             if limit or _eventful(faults, turns, stretch, offset):
-                stretch = _slowed(job, faults, attempt, stretch, limit)
-                fault = _strike(job, faults, attempt, stretch, offset, limit)
+                stretch, drains = _slowed(job, faults, attempt, stretch, limit)
+                fault = _strike(job, faults, attempt, stretch, offset, limit, drains)
                 stretch = _noted(job, attempt, stretch, free)
                 if fault:
                     return (yield from _broken_off(job, attempt, fault, stretch, free))
@@ -230,14 +229,17 @@ def _broken_off(job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free
 
 def _strike(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float,
-    limit: Fault | None = None,
+    limit: Fault | None = None, drains: Sequence[Fault] = (),
 ) -> Fault | None:  # fmt: skip
-    """The fault that ends an attempt in a segment, if there is one; see MOST_LOST."""
-    calm = faults.is_quiet(segment, offset) and not segment.events
+    """The fault that ends an attempt in a segment, if there is one; see MOST_LOST.
+
+    With `drains` a person would take out a node that slows the segment's steps.
+    """
+    calm = faults.is_quiet(segment, offset) and not drains
     if calm and not (segment.kind == "training" and _within(_turns(job).ends, segment)):
         fault = None  # as in most of a long run's thousands of segments
     else:
-        fault = _drawn(job, faults, attempt, segment, offset)
+        fault = _drawn(job, faults, attempt, segment, offset, drains)
     if not limit:
         return fault
     from llmsim.run.time_limit import first_of
@@ -255,20 +257,20 @@ def _time_up(job: Job, attempt: Attempt, began: float) -> Fault | None:
 
 
 def _drawn(
-    job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float
-) -> Fault | None:
+    job: Job, faults: Faults, attempt: Attempt, segment: Segment, offset: float,
+    drains: Sequence[Fault],
+) -> Fault | None:  # fmt: skip
     """The same without the time limit."""
-    if segment.kind == "training" and (known := _foreseen(job, attempt, segment)):
+    if segment.kind == "training" and (known := _foreseen(job, attempt, segment, drains)):
         first = min(known, key=lambda fault: fault.at)
         earlier = segment._replace(ended=min(segment.ended, first.at))
-        return _others(faults, attempt, earlier, offset) or first
-    return _others(faults, attempt, segment, offset)
+        return faults.deadly(earlier, offset, spared=_spared(attempt)) or first
+    return faults.deadly(segment, offset, spared=_spared(attempt))
 
 
-def _foreseen(job: Job, attempt: Attempt, segment: Segment) -> list[Fault]:
+def _foreseen(job: Job, attempt: Attempt, segment: Segment, drains: Sequence[Fault]) -> list[Fault]:
     """The ends of an attempt in a training segment that its own incidents bring about."""
-    known = [*_drain(job, segment)] if segment.events else []
-    ends = _turns(job).ends
+    known, ends = [*drains], _turns(job).ends
     if ends and _within(ends, segment):
         known += _bad_numbers(job, attempt, segment)
     return known
@@ -281,28 +283,6 @@ def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault
     if course := numbers.ending(met, attempt.cured, segment):
         at = numbers.struck(job, course, segment)
         yield Fault(at, course.incident, shows=course.shows)
-
-
-def _drain(job: Job, segment: Segment) -> Iterator[Fault]:
-    """A person takes out the node that has slowed the steps of a training segment."""
-    for event in segment.events:
-        if isinstance(event, Label):
-            from llmsim.run.incidents import place
-            from llmsim.run.slowing import drained
-
-            if drained(job, event.kind, event.number):
-                incident = place(job, event.number, event.kind, "", 0.0, event.rank)
-                yield Fault(min(event.over, segment.ended - 1e-3), incident, drains=True)
-
-
-def _others(faults: Faults, attempt: Attempt, segment: Segment, offset: float) -> Fault | None:
-    """The fault that ends an attempt in a segment and bends no numbers."""
-    fault = faults.deadly(segment, offset)
-    if not _spared(attempt):
-        return fault
-    while fault and fault.incident.number < ASKED:
-        fault = faults.deadly(segment, offset)
-    return fault
 
 
 def _spared(attempt: Attempt) -> bool:
@@ -323,25 +303,23 @@ def _plain(job: Job, attempt: Attempt, at: float, first: int, last: int) -> Segm
 
 def _slowed(
     job: Job, faults: Faults, attempt: Attempt, segment: Segment, limit: Fault | None
-) -> Segment:
-    """A training segment with what slows its steps."""
-    offset, ends, last = attempt.uptime - attempt.began, None, segment.last
-    for fault in faults.slow(segment, offset):
-        ends = _ends(job, faults, attempt, segment, offset, limit) if ends is None else ends
-        if fault.at > ends:
-            break  # the attempt does not live to see it
-        from llmsim.run.labels import label_of, said
-        from llmsim.run.slowing import slowed
+) -> tuple[Segment, Sequence[Fault]]:
+    """A training segment with what slows its steps, and the ends by people who take out a node
+    because of that.
+    """
+    offset = attempt.uptime - attempt.began
+    if faults.is_quiet(segment, offset):
+        return segment, ()
+    slow = faults.slow(segment, offset, _ends(job, faults, attempt, segment, offset, limit))
+    if not slow:
+        return segment, ()
+    from llmsim.run.slowing import slowed
 
-        delays, told = slowed(job, fault, segment)
-        step = delays[0].first - 1
-        over = step_ended(job, segment._replace(delays=segment.delays + delays), delays[-1].last)
-        label = label_of(job, attempt, fault, told, step, segment.began, over)
-        spoken = said(fault, told, segment.began, step - attempt.resumed, step)
-        events = sorted((*segment.events, label, *spoken), key=lambda event: event.at)
-        segment = segment._replace(delays=segment.delays + delays, events=tuple(events))
-        segment = until(job, segment, last)
-    return segment
+    # Steps that the attempt does not live to see move the middle of a phase, at which something
+    # may be asked for, and the moments that the label of an incident of the numbers foresees.
+    matter = job.asked or _within(_turns(job).shows, segment) or _spared(attempt)
+    dies = inf if matter else faults.ends(segment, offset)
+    return slowed(job, attempt, segment, slow, dies)
 
 
 _LATER = 7200.0  # seconds that an orderly end may take at most, with its last step and its save

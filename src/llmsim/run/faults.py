@@ -6,7 +6,7 @@ from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
 from llmsim.run.incident_kinds import Consequence, kind_named
-from llmsim.run.incidents import ASKED, Incident, by_the_clock, endless, place
+from llmsim.run.incidents import ASKED, Due, Incident, by_the_clock, endless, place, placed
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -34,6 +34,13 @@ class Fault(NamedTuple):
     shows: int = 0  # of an incident of the numbers: the step in which it began to show
 
 
+class _Met(NamedTuple):
+    """What strikes in a segment, and its moment in the run."""
+
+    at: float  # simulated seconds
+    due: Due | Incident  # drawn, or asked for
+
+
 class Faults:
     """The incidents that a run has yet to meet, asked for segment by segment."""
 
@@ -47,22 +54,27 @@ class Faults:
         self._quiet = 0.0  # seconds of uptime before which nothing that is drawn is due
         self._asked = list(enumerate(job.asked))
 
-    def deadly(self, segment: Segment, offset: float) -> Fault | None:
+    def deadly(self, segment: Segment, offset: float, *, spared: bool = False) -> Fault | None:
         """The first fault within a segment that ends the attempt; it is not met again.
 
-        `offset` turns the run's seconds into uptime.
+        `offset` turns the run's seconds into uptime. A `spared` attempt meets the drawn faults, and
+        goes on; only what was asked for ends it.
         """
+        while first := self._first(segment, offset):
+            self._forget(first)
+            if not spared or first.due.number >= ASKED:
+                return self._fault(first)
+        return None
+
+    def _first(self, segment: Segment, offset: float) -> _Met | None:
+        """The first deadly incident within a segment."""
         if self.is_quiet(segment, offset):
             return None
         groups = _DEADLY_IN.get(segment.kind, _ANYWHERE)
         ends = self._within(groups, segment, offset, first=True)
         if self._asked:
             ends += [each for each in self._asked_within(segment, offset) if _ends(each, segment)]
-        if not ends:
-            return None
-        found = min(ends, key=_at)
-        self._forget(found)
-        return found
+        return min(ends, key=_order, default=None)
 
     def ends(self, segment: Segment, offset: float) -> float:
         """When a drawn fault ends the attempt within a training segment at the latest.
@@ -75,17 +87,19 @@ class Faults:
         at = waiting.earliest - offset
         return at if segment.began < at < segment.ended else inf
 
-    def slow(self, segment: Segment, offset: float) -> list[Fault]:
-        """The faults within a training segment that slow its steps, in order; they are met."""
+    def slow(self, segment: Segment, offset: float, until: float) -> list[Fault]:
+        """The faults within a training segment that slow its steps, in order, up to a moment: the
+        attempt does not live to see the later ones. All of them are met.
+        """
         if self.is_quiet(segment, offset):
             return []
         slow = self._within(_SLOW, segment, offset)
         if self._asked:
-            slow += [each for each in self._asked_within(segment, offset) if _slows(each.incident)]
-        slow.sort(key=_at)
+            slow += [each for each in self._asked_within(segment, offset) if _slows(each.due)]
+        slow.sort(key=_order)
         for each in slow:
             self._forget(each)
-        return slow
+        return [self._fault(each) for each in slow if each.at <= until]
 
     def is_quiet(self, segment: Segment, offset: float) -> bool:
         """Whether nothing is due until the end of a segment: most of a long run's thousands."""
@@ -101,41 +115,47 @@ class Faults:
 
     def _within(
         self, kinds: tuple[str, ...], segment: Segment, offset: float, *, first: bool = False
-    ) -> list[Fault]:
-        """The drawn faults of some kinds in a segment's time; the first of them is among the ones
-        that are given where only the `first` matters.
+    ) -> list[_Met]:
+        """The drawn incidents of some kinds in a segment's time; the first of them is among the
+        ones that are given where only the `first` matters.
         """
         if self._drawn_until <= segment.ended + offset:
             self._draw_until(segment.ended + offset)
-        found: list[Fault] = []
+        found: list[_Met] = []
         for of in kinds:
             waiting = self._waiting[of]
-            for number, incident in enumerate(waiting.incidents):  # in order of uptime
-                at = _moment(incident, segment, offset)
+            for number, due in enumerate(waiting.incidents):  # in order of uptime
+                at = _moment(due, segment, offset)
                 if at is None:
                     break
-                late = incident.at - offset <= segment.began  # these strike at one moment
+                late = due.at - offset <= segment.began  # these strike at one moment
                 if not (first and late and number):
-                    found.append(Fault(at, by_the_clock(self._job, incident, at)))
+                    found.append(_Met(at, due))
                 if first and not late:
                     break
         return found
 
-    def _asked_within(self, segment: Segment, offset: float) -> list[Fault]:
-        """The faults in a segment's time that were asked for."""
-        job, found = self._job, list[Fault]()
+    def _asked_within(self, segment: Segment, offset: float) -> list[_Met]:
+        """The incidents in a segment's time that were asked for."""
+        job, found = self._job, list[_Met]()
         for index, asked in self._asked:
             if (at := _asked_moment(job, asked, segment)) is not None:
                 made = place(job, ASKED + index, asked.kind, "", at + offset, asked.rank)
-                found.append(Fault(at, by_the_clock(job, made, at)))
+                found.append(_Met(at, made))
         return found
 
-    def _forget(self, met: Fault) -> None:
-        number = met.incident.number
+    def _fault(self, met: _Met) -> Fault:
+        """The fault with all that is known of its incident."""
+        job, (at, due) = self._job, met
+        incident = placed(job, due) if isinstance(due, Due) else due
+        return Fault(at, by_the_clock(job, incident, at))
+
+    def _forget(self, met: _Met) -> None:
+        number = met.due.number
         if number >= ASKED:
             self._asked = [each for each in self._asked if each[0] != number - ASKED]
         else:
-            self._waiting[_group(met.incident)].remove(number)
+            self._waiting[_group(met.due)].remove(number)
             self._quiet = 0.0
 
     def _draw_until(self, uptime: float) -> None:
@@ -153,10 +173,10 @@ class _Waiting:
     """Incidents of one group, in order of uptime."""
 
     def __init__(self) -> None:
-        self.incidents: list[Incident] = []
+        self.incidents: list[Due] = []
         self.earliest = inf  # uptime at which the first of them is due
 
-    def add(self, incident: Incident) -> None:
+    def add(self, incident: Due) -> None:
         """Put a later incident at the end."""
         self.incidents.append(incident)
         self.earliest = self.incidents[0].at
@@ -167,29 +187,29 @@ class _Waiting:
         self.earliest = self.incidents[0].at if self.incidents else inf
 
 
-def _at(fault: Fault) -> tuple[float, int, float, int]:
-    """What orders faults: of two at one moment, the one that was drawn first."""
-    incident = fault.incident
-    return fault.at, incident.number >= ASKED, incident.at, incident.number
+def _order(met: _Met) -> tuple[float, int, float, int]:
+    """What orders incidents: of two at one moment, the one that was drawn first."""
+    due = met.due
+    return met.at, due.number >= ASKED, due.at, due.number
 
 
-def _group(incident: Incident) -> str:
+def _group(incident: Due | Incident) -> str:
     return "slow" if _slows(incident) else _ONLY_IN.get(incident.kind, "anywhere")
 
 
-def _ends(fault: Fault, segment: Segment) -> bool:
-    kind = kind_named(fault.incident.kind)
+def _ends(met: _Met, segment: Segment) -> bool:
+    kind = kind_named(met.due.kind)
     if kind.consequence not in DEADLY:
         return False
     only = _ONLY_IN.get(kind.name)
     return segment.kind == only if only else segment.kind != "launch"
 
 
-def _slows(incident: Incident) -> bool:
+def _slows(incident: Due | Incident) -> bool:
     return incident.kind in SLOWED
 
 
-def _moment(incident: Incident, segment: Segment, offset: float) -> float | None:
+def _moment(incident: Due, segment: Segment, offset: float) -> float | None:
     """When a drawn incident strikes in a segment; what is late strikes soon after its beginning.
 
     An incident that came due where it could not happen, such as a full disk between two saves,

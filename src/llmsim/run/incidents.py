@@ -71,6 +71,18 @@ class Incident(NamedTuple):
     lemon: bool  # whether the node has failed before
 
 
+class Due(NamedTuple):
+    """An incident of which only the kind and the moment are known: most of a long run's incidents
+    need no more. `placed` adds the rest.
+    """
+
+    number: int
+    kind: str
+    cause: str
+    at: float  # seconds of uptime
+    beside: int  # number of the earlier incident on whose node it strikes; -1: chance says where
+
+
 def possible(kind: Kind, job: Job) -> bool:
     """Whether a job has what a kind needs."""
     return kind.needs in _offers(job)
@@ -99,12 +111,13 @@ def incidents(job: Job, planned: float, seconds: float) -> tuple[Incident, ...]:
     `planned` is how long the run takes undisturbed, in seconds: "typical" and "chaos" expect
     a number of incidents in it. A longer time only adds incidents at the end.
     """
-    return tuple(takewhile(lambda each: each.at < seconds, endless(job, planned)))
+    due = takewhile(lambda each: each.at < seconds, endless(job, planned))
+    return tuple(placed(job, each) for each in due)
 
 
-def endless(job: Job, planned: float) -> Iterator[Incident]:
-    """The same without an end, unless a job has no incidents; each is drawn when it is first
-    asked for, and kept for who asks again.
+def endless(job: Job, planned: float) -> Iterator[Due]:
+    """When it happens, without an end, unless a job has no incidents; each is drawn when it is
+    first asked for, and kept for who asks again.
     """
     drawn, coming = _drawn(job, rate_per_second(job, planned))
     for number in count():
@@ -117,50 +130,30 @@ def endless(job: Job, planned: float) -> Iterator[Incident]:
 
 
 @remembered(2)
-def _drawn(job: Job, rate: float) -> tuple[list[Incident], Iterator[Incident]]:
+def _drawn(job: Job, rate: float) -> tuple[list[Due], Iterator[Due]]:
     """The incidents that have been asked for, and the ones after them."""
     return [], _in_order(job, rate * (1.0 - FOLLOWED))
 
 
-_AT_ONCE = 32  # clusters of which something is drawn at once
-
-
 def of_kinds(job: Job, planned: float, wanted: Collection[str]) -> list[Incident]:
-    """The incidents of some kinds within the planned uptime, in order of their clusters.
-
-    A cluster is drawn whole where it may have one of them. Most have none, and cost a few draws.
-    """
-    rate = rate_per_second(job, planned) * (1.0 - FOLLOWED)
-    if rate <= 0.0:
-        return []
-    upto, rows = _table(_offers(job))
-    fit = [name in wanted for name, _ in rows]
-    found, at, seed, people = list[Incident](), 0.0, job.seed, 1.0 / (_by_hardware(job) + 1.0)
-    for first in count(0, _AT_ONCE):
-        gaps = noise.uniforms(seed, "incident/gap", first, _AT_ONCE)
-        mistakes, kinds, followers = (
-            noise.uniforms(seed, stream, first * _LONGEST_CLUSTER, 1, _AT_ONCE, _LONGEST_CLUSTER)
-            for stream in ("incident/people", "incident/kind", "incident/followed")
-        )
-        for index, gap in enumerate(gaps):
-            at -= log(gap) / rate
-            if at >= planned:
-                return found
-            alone = followers[index] > FOLLOWED and mistakes[index] > 1.001 * people
-            if not alone or fit[bisect_right(upto, kinds[index] * upto[-1])]:
-                cluster = _cluster(job, at, (first + index) * _LONGEST_CLUSTER)
-                found += [each for each in cluster if each.kind in wanted and each.at < planned]
+    """The incidents of some kinds within the planned uptime, in order of their clusters."""
+    found = list[Incident]()
+    for at, number, alone in _heads(job, rate_per_second(job, planned) * (1.0 - FOLLOWED)):
+        if at >= planned:
+            break
+        if alone is None or alone[0] in wanted:
+            cluster = _cluster(job, at, number)
+            due = [each for each in cluster if each.kind in wanted and each.at < planned]
+            found += [placed(job, each) for each in due]
     return found
 
 
-def _in_order(job: Job, rate: float) -> Iterator[Incident]:
+def _in_order(job: Job, rate: float) -> Iterator[Due]:
     """The incidents of all clusters by their time.
 
     A cluster may last until after the next has begun, whose incidents then come between its own.
     """
-    if rate <= 0.0:
-        return
-    waiting: list[tuple[float, int, Incident]] = []  # by time
+    waiting: list[tuple[float, int, Due]] = []  # by time
     for each in _clusters(job, rate):
         begun = each[0].at
         while waiting and waiting[0][:2] < (begun, each[0].number):
@@ -181,33 +174,72 @@ def rate_per_second(job: Job, planned: float) -> float:
 _LONGEST_CLUSTER = 64
 
 
-def _clusters(job: Job, rate: float) -> Iterator[tuple[Incident, ...]]:
-    at = 0.0
-    for cluster in count():
-        at -= log(noise.uniform(job.seed, "incident/gap", cluster)) / rate
-        yield tuple(_cluster(job, at, cluster * _LONGEST_CLUSTER))
+_AT_ONCE = 32  # clusters of which something is drawn at once
+
+# Seconds of uptime at which a cluster begins, and the number of its first incident; the kind and
+# the cause of this incident where it is alone, and hardware is to blame.
+Head = tuple[float, int, tuple[str, str] | None]
 
 
-def _cluster(job: Job, at: float, number: int) -> Iterator[Incident]:
+def _heads(job: Job, rate: float) -> Iterator[Head]:
+    """The beginnings of all clusters. Most clusters are one incident, and need nothing more."""
+    if rate <= 0.0:
+        return
+    (upto, rows), at, people = _table(_offers(job)), 0.0, 1.0 / (_by_hardware(job) + 1.0)
+    for first in count(0, _AT_ONCE):
+        gaps, mistakes, kinds, followers = _head_draws(job, first)
+        for index, gap in enumerate(gaps):
+            at -= log(gap) / rate
+            alone = followers[index] > FOLLOWED and mistakes[index] > 1.001 * people
+            row = rows[bisect_right(upto, kinds[index] * upto[-1])] if alone else None
+            yield at, (first + index) * _LONGEST_CLUSTER, row
+
+
+@remembered(64)
+def _head_draws(job: Job, first: int) -> tuple[list[float], ...]:
+    """Of some clusters from the first on: their draws of the gap before, and of the first incident
+    the draws of whether people cause it, of its kind, and of whether it is followed.
+    """
+    streams = ("incident/people", "incident/kind", "incident/followed")
+    return noise.uniforms(job.seed, "incident/gap", first, _AT_ONCE), *(
+        noise.uniforms(job.seed, stream, first * _LONGEST_CLUSTER, 1, _AT_ONCE, _LONGEST_CLUSTER)
+        for stream in streams
+    )
+
+
+def _clusters(job: Job, rate: float) -> Iterator[tuple[Due, ...]]:
+    """The incidents of each cluster."""
+    for at, number, alone in _heads(job, rate):
+        yield (Due(number, *alone, at, -1),) if alone else tuple(_cluster(job, at, number))
+
+
+def _cluster(job: Job, at: float, first: int) -> Iterator[Due]:
     """An incident, and its followers within minutes of uptime, on the same node."""
-    rank = None
-    for follower in range(_LONGEST_CLUSTER):
-        incident = draw(job, number + follower, at, rank)
-        yield incident
-        if noise.uniform(job.seed, "incident/followed", number + follower) > FOLLOWED:
+    beside = -1
+    for number in range(first, first + _LONGEST_CLUSTER):
+        kind, cause = _breaks(job, number)
+        yield Due(number, kind, cause, at, beside)
+        if noise.uniform(job.seed, "incident/followed", number) > FOLLOWED:
             return
-        at -= SOON * log(noise.uniform(job.seed, "incident/soon", number + follower))
-        rank = incident.rank if kind_named(incident.kind).node_fault else None
+        at -= SOON * log(noise.uniform(job.seed, "incident/soon", number))
+        if not kind_named(kind).node_fault:
+            beside = -1
+        elif beside < 0:
+            beside = number
 
 
-def draw(job: Job, number: int, at: float, rank: int | None = None) -> Incident:
-    """The incident of a number: its kind by the rates, its place and its repair by chance."""
+def _breaks(job: Job, number: int) -> tuple[str, str]:
+    """The kind of an incident by the rates, and the row of Llama 3's table."""
     if noise.uniform(job.seed, "incident/people", number) * (_by_hardware(job) + 1.0) < 1.0:
         able = [name for name in BY_PEOPLE if possible(kind_named(name), job)]
-        kind, cause = noise.pick(job.seed, "incident/mistake", able, number), ""
-    else:
-        kind, cause = _weighted(job, noise.uniform(job.seed, "incident/kind", number))
-    return place(job, number, kind, cause, at, rank)
+        return noise.pick(job.seed, "incident/mistake", able, number), ""
+    return _weighted(job, noise.uniform(job.seed, "incident/kind", number))
+
+
+def placed(job: Job, due: Due) -> Incident:
+    """An incident with its place and its repair."""
+    rank = None if due.beside < 0 else _victim(job, due.beside, node_fault=True)[0]
+    return place(job, due.number, due.kind, due.cause, due.at, rank)
 
 
 @remembered()

@@ -52,13 +52,16 @@ def label_of(
 
 def relabelled(segment: Segment, fault: Fault, over: float) -> Segment:
     """A segment whose incident a person ends by taking the node out: that is when it is over."""
-    told = [
-        each._replace(detected=fault.at, over=to_the_microsecond(over))
-        if isinstance(each, Label) and each.number == fault.incident.number
-        else each
-        for each in segment.events
-    ]
-    return segment._replace(events=tuple(told))
+
+    def events() -> list[Label | Symptom]:
+        return [
+            each._replace(detected=fault.at, over=to_the_microsecond(over))
+            if isinstance(each, Label) and each.number == fault.incident.number
+            else each
+            for each in segment.events
+        ]
+
+    return segment._replace(events=Later(events))
 
 
 def said(fault: Fault, told: Story, since: float, executed: int, step: int) -> Iterator[Symptom]:

@@ -222,13 +222,12 @@ def delayed(segment: Segment, first: int, last: int) -> float:
     """Seconds by which these steps of a segment took longer than usual."""
     if not (segment.delays or segment.warmup):
         return 0.0
-    slow = fsum(
-        [
-            each.seconds * max(0, min(each.last, last) - max(each.first, first) + 1)
-            for each in segment.delays
-        ]
-    )
-    return slow + (segment.warmup if first <= segment.first <= last else 0.0)
+    slow = [
+        each.seconds * (min(each.last, last) - max(each.first, first) + 1)
+        for each in segment.delays
+        if each.first <= last and each.last >= first
+    ]
+    return fsum(slow) + (segment.warmup if first <= segment.first <= last else 0.0)
 
 
 GUESSES = 8  # of a step at a moment, before the search is by halves
