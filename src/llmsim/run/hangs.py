@@ -51,7 +51,8 @@ def hang(fault: Fault) -> Iterator[Symptom]:
     Its monitoring thread hears of the others' timeout.
     """
     job, culprit = fault.job, fault.incident.rank
-    waiting = [rank for rank in told_ranks(job, culprit) if rank != culprit]
+    told = told_ranks(job, culprit)
+    waiting = [rank for rank in told if rank != culprit]
     waiting = waiting or [(culprit + 1) % job.layout.gpus]  # of nodes with a single GPU
     spread, size = 0.06 * min(fault.step_seconds, 10.0), gpus_per_node(job)
     minute, found_at, aborts = _waits_a_minute(job), {}, list[tuple[float, int, int]]()
@@ -75,7 +76,7 @@ def hang(fault: Fault) -> Iterator[Symptom]:
             ("watchdog abort", ended - found),
         ):
             yield Symptom(found + after, "log", name, rank, ran, peer=culprit)
-    if minute and culprit in told_ranks(job, culprit):
+    if minute and culprit in told:
         first = min(found_at, key=lambda rank: (found_at[rank], rank))
         heard = found_at[first] + _heard(fault, culprit)
         yield Symptom(heard, "log", "watchdog observed", culprit, peer=first)

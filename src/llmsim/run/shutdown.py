@@ -25,6 +25,7 @@ _MOST_NODES = 8  # of a larger cluster the launch shows few nodes, and so does a
 # Seconds until a launcher of torchrun, whose last word is said, has ended: longer than the ranks of
 # one hang are apart, so that srun ends no launcher in the middle of its own report.
 _LEAVING = (1.05, 1.9)
+_APART = 4096  # indices between the draws of two incidents
 _SHUTDOWN = 0.2  # seconds from the death of a worker to the launcher's last word on all of them
 
 
@@ -38,8 +39,15 @@ class Fault(NamedTuple):
 
 def draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
     """A delay between two numbers, to the microsecond."""
-    place = fault.incident.number * 4096 + index
+    place = fault.incident.number * _APART + index
     return to_the_microsecond(noise.between(fault.job.seed, f"incident/{name}", low, high, place))
+
+
+def draws(fault: Fault, name: str, low: float, high: float, count: int) -> list[float]:
+    """The same delays of the indices 0, 1, 2 ... in less time."""
+    place = fault.incident.number * _APART
+    made = noise.uniforms(fault.job.seed, f"incident/{name}", place, count)
+    return [to_the_microsecond(low + (high - low) * each) for each in made]
 
 
 def told_nodes(job: Job, rank: int) -> tuple[int, ...]:
@@ -76,8 +84,7 @@ def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
     some time to end, and one that SIGTERM does not reach is killed.
     """
     first, *_ = exits
-    begun = at - _SHUTDOWN - (KILL_WAIT if -9 in exits.values() else 0.0)
-    told = begun + noise.between(job.seed, "launcher/poll", 0.01, 0.09, first)
+    begun, told = _noticed(job, first, at, killed=-9 in exits.values())
     ended = {first: begun}
     for rank, code in exits.items():
         if code == -9:
@@ -87,6 +94,14 @@ def endings(job: Job, exits: dict[int, int], at: float) -> Endings:
             until = begun + _SHUTDOWN - 2e-3
             ended[rank] = noise.between(job.seed, "launcher/ended", since, until, rank)
     return Endings(told, ended)
+
+
+def _noticed(job: Job, rank: int, at: float, *, killed: bool) -> tuple[float, float]:
+    """When a worker has failed, and when its launcher tells the others, one of which may have to be
+    killed before all have ended at `at`.
+    """
+    begun = at - _SHUTDOWN - (KILL_WAIT if killed else 0.0)
+    return begun, begun + noise.between(job.seed, "launcher/poll", 0.01, 0.09, rank)
 
 
 def living(job: Job, exits: dict[int, int]) -> list[int]:
@@ -114,8 +129,9 @@ def _launcher(
     fault: Fault, name: str, gone: float, rank: int, code: int, stuck: int = -1
 ) -> Iterator[Symptom]:
     """A launcher's SIGTERM lines, and when all workers have ended its block of failures."""
-    exits = exits_of(fault.job, rank, code, stuck)
-    told = endings(fault.job, exits, gone).told
+    size = gpus_per_node(fault.job)
+    killed = stuck // size == rank // size and stuck != rank
+    _, told = _noticed(fault.job, rank, gone, killed=killed)
     yield Symptom(told, "log", "closing", rank, code, peer=stuck)
     yield Symptom(gone, "log", name, rank, code, peer=stuck)
 

@@ -23,6 +23,7 @@ from llmsim.run.incidents import Incident
 from llmsim.run.shutdown import (
     Fault,
     draw,
+    draws,
     shut_down,
     srun_is_gone,
     told_nodes,
@@ -35,24 +36,26 @@ FLAP = (3.0, 8.0)  # seconds that a flapping port stays down
 
 
 # What tells a watching program, or a person, that the job is in trouble.
-DETECTIONS = (
-    "watchdog timeout",
-    "cuda error",
-    "out of memory",
-    "loader killed",
-    "no space",
-    "network error",
-    "failure",
-    "all failed",
-    "preempted",
-    "time limit",
-    "terminated",
-    "node failure",
-    "link up",
-    "sigterm handled",
-    "init failed",
-    "found nan",
-    "scale gone",
+DETECTIONS = frozenset(
+    {
+        "watchdog timeout",
+        "cuda error",
+        "out of memory",
+        "loader killed",
+        "no space",
+        "network error",
+        "failure",
+        "all failed",
+        "preempted",
+        "time limit",
+        "terminated",
+        "node failure",
+        "link up",
+        "sigterm handled",
+        "init failed",
+        "found nan",
+        "scale gone",
+    }
 )
 
 
@@ -97,16 +100,11 @@ def _kernel(fault: Fault, *rows: tuple[float, str]) -> Iterator[Symptom]:
 def _torn_down(fault: Fault, ended: float, cause: int) -> Iterator[Symptom]:
     """Xid 45: one line for each channel of the process that was killed."""
     channels = noise.integer(fault.job.seed, "incident/channels", 8, 24, fault.incident.number)
-    after = ended + draw(fault, "channels", 0.06, 0.6)
-    for channel in range(channels):
-        yield Symptom(
-            to_the_microsecond(after),
-            "kernel",
-            "xid 45",
-            fault.incident.rank,
-            1000 * cause + channel,
-        )
-        after += draw(fault, "channel", 0.0002, 0.0016, channel)
+    after, rank = ended + draw(fault, "channels", 0.06, 0.6), fault.incident.rank
+    for channel, pause in enumerate(draws(fault, "channel", 0.0002, 0.0016, channels)):
+        code = 1000 * cause + channel
+        yield Symptom(to_the_microsecond(after), "kernel", "xid 45", rank, code)
+        after += pause
 
 
 def _hbm_ecc(fault: Fault) -> Iterator[Symptom]:

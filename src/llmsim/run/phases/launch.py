@@ -42,7 +42,7 @@ from llmsim.run.phases.timing import (
     NEXT_ATTEMPT,
     Phase,
     arrival_gap,
-    gap,
+    gaps,
     progress,
     sampled,
     sampled_seconds,
@@ -109,10 +109,9 @@ def relaunch_seconds(job: Job, attempt: int) -> float:
     """
     places, means, fixed = _durations(job)
     draws = noise.together(job.seed, places, NEXT_ATTEMPT * (attempt - 1))
-    gaps = min(job.layout.nodes, LISTED_NODES)
-    took = [gap(NODE_GAP, draw) for draw in draws[:gaps]]
-    ranks = gaps + min(job.layout.gpus, LISTED_RANKS)
-    took += [gap(RANK_GAP, draw) for draw in draws[gaps:ranks]]
+    nodes = min(job.layout.nodes, LISTED_NODES)
+    ranks = nodes + min(job.layout.gpus, LISTED_RANKS)
+    took = gaps(NODE_GAP, draws[:nodes]) + gaps(RANK_GAP, draws[nodes:ranks])
     took += map(sampled, means, draws[ranks:])
     return to_the_microsecond(fsum(took) + fixed)
 

@@ -1,6 +1,6 @@
 """The durations of small operations, and the progress of longer ones."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import lru_cache
 from math import log
 
@@ -43,6 +43,13 @@ def sampled(mean: float, draw: float) -> float:
 def gap(mean: float, draw: float) -> float:
     """The same, exponentially distributed: -mean ln(u), at most five times the mean."""
     return to_the_microsecond(min(-mean * log(draw), 5 * mean))
+
+
+def gaps(mean: float, draws: Sequence[float]) -> list[float]:
+    """The same for several numbers."""
+    most = 5 * mean
+    # to_the_microsecond, written out: a launch has dozens of these
+    return [round(min(-mean * log(draw), most) * 1e6) / 1e6 for draw in draws]
 
 
 @noise.kept(64)  # all saves have the same
