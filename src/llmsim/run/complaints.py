@@ -40,7 +40,9 @@ def _before(run: Run, number: int) -> dict[int, Fault]:
     """The same at the beginning of a segment; each beginning is worked out once."""
     known: list[dict[int, Fault]] = run.memo.setdefault("faults", [{}])
     while len(known) <= number:
-        segment, after = run.timeline[len(known) - 1], dict(known[-1])
+        segment, after = run.timeline[len(known) - 1], known[-1]
+        if segment.events or segment.kind == "outage":
+            after = dict(after)
         for event in segment.events:
             _take(after, event)
             if isinstance(event, Incident):
@@ -73,7 +75,9 @@ def swapped(run: Run, number: int) -> frozenset[int]:
     if not run.timeline.has(number + 1):
         return frozenset()
     before, after = run.timeline[number].spares, run.timeline[number + 1].spares
-    return frozenset(node for node, _ in {*after} - {*before})
+    if before == after:
+        return frozenset()
+    return frozenset({after[-1][0]})  # an outage brings one spare, which comes last
 
 
 def _take(found: dict[int, Fault], event: object) -> None:
@@ -157,8 +161,9 @@ def troubles(run: Run, at: float) -> dict[int, Trouble]:
 def _troubles_before(run: Run, number: int) -> dict[int, Trouble]:
     known: list[dict[int, Trouble]] = run.memo.setdefault("troubles", [{}])
     while len(known) <= number:
-        after = dict(known[-1])
-        segment = run.timeline[len(known) - 1]
+        segment, after = run.timeline[len(known) - 1], known[-1]
+        if segment.events or segment.kind == "outage":
+            after = dict(after)
         for event in segment.events:
             if isinstance(event, Incident):
                 _befallen(run.job, after, event)
