@@ -196,7 +196,7 @@ def test_a_history_has_the_hue_that_was_asked_for(unicode: bool) -> None:
 
 @pytest.mark.parametrize("values", [(nan,), (1.0, nan, 2.0), (nan, nan, 3.0), ()])
 def test_a_strip_has_gaps_where_a_run_has_no_number(values: tuple[float, ...]) -> None:
-    rows = plain_curve(values, 8, 3, False)
+    rows = plain_curve(values, (1.0, 3.0), 8, 3, False)
     assert [len(row) for row in rows] == [8, 8, 8]
     for column, value in enumerate(values):
         assert any(row[column] != " " for row in rows) == isfinite(value), column

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from llmsim.board import plots
 from llmsim.board.curves import rule
 from llmsim.board.gauges import Cluster
-from llmsim.board.gpu_panel import Panel, gpu_panel
+from llmsim.board.gpu_panel import MOST_GPUS, Panel, gpu_panel
 from llmsim.board.letters import titled
 from llmsim.board.plots import Training
 from llmsim.board.sheet import in_columns, planned
@@ -233,8 +233,10 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     gpus = max((rows - 2) // 2, rows - 8) if rows >= 5 else 0
     if view.cluster.gpus == 1:  # a row says all of it, and a curve needs the others
         gpus = max((rows - 2) // 4, 1) if rows >= 5 else 0
-    panel = gpu_panel(view.cluster, inner, gpus, screen) if gpus else None
-    room = rows - 2 - (1 + len(panel.rows) if panel else 0)
+    is_map = view.cluster.gpus > MOST_GPUS  # it has no words for a rule above it
+    panel = gpu_panel(view.cluster, inner, gpus + is_map, screen) if gpus else None
+    words = [(place, (("label", word),)) for place, word in panel.words if word] if panel else []
+    room = rows - 2 - (len(panel.rows) + bool(words) if panel else 0)
     if view.pace and (rows < 3 or inner + 1 < PACE_NEEDS):  # no heading says so
         view = view._replace(doing=view.pace)
     bar, training = progress(view, inner, screen), view.training
@@ -245,8 +247,8 @@ def _narrow(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
         coming = _coming(view, inner, max(room, 1), screen) if inner >= FACTS_NEED else []
         lines += coming or plots.plots(training, inner, max(room, 1), screen)
     if panel:
-        words = [(place, (("label", word),)) for place, word in panel.words if word]
-        lines += [_ruled(inner, words, screen), *panel.rows]
+        lines += [_ruled(inner, words, screen)] * bool(words)
+        lines += panel.rows
     lines.append(bar)
     heading = heading_of(view, inner + 1, screen)
     return [heading] * (rows >= 3) + [(("", " "), *line) for line in lines]

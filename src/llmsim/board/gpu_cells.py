@@ -6,11 +6,11 @@ A gauge that moves has a history, which scrolls; one that stands has a bar.
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from llmsim.board.curves import DOTS, LEVELS, TRAIL, level, rule
+from llmsim.board.curves import DOTS, TRAIL, level, rule
 from llmsim.board.gauges import GONE, Cluster, Gauge, Trail
 from llmsim.board.graphs import history
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, length, merged, shade
+from llmsim.text.style import Row, Span, length, shade
 from llmsim.typed import NamedTuple
 
 WIDEST_BAR, WIDEST_TRAIL = 16, 40
@@ -72,6 +72,11 @@ def name(metric: Metric, width: int, unicode: bool) -> str:
     return next((name for name in names if len(name) <= width), "")
 
 
+def digits_of(cluster: Cluster) -> tuple[int, ...]:
+    """The digits of the highest value of each gauge."""
+    return 3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}")
+
+
 class Kind(NamedTuple):
     """Cells of one kind: how many there are, how wide each is at least and at most."""
 
@@ -83,7 +88,7 @@ class Kind(NamedTuple):
     highest: int = 1  # rows that a cell may have
 
 
-def _soft(metric: Metric) -> str:
+def soft(metric: Metric) -> str:
     """The role of a history in blocks, which are brighter than dots."""
     return shade(metric.hue, SOFT)
 
@@ -150,7 +155,7 @@ def _shared(rows: int, parts: int) -> list[int]:
 def detailed(cluster: Cluster, screen: Screen) -> Kind:
     """One cell for each GPU: its number, and for each gauge a history or a bar, and a value."""
     digits = len(str(cluster.gpus - 1))
-    values = (3, len(f"{cluster.full.gib:.0f}"), 2, len(f"{cluster.full.watts * 1.05:.0f}"))
+    values = digits_of(cluster)
     fixed = digits + sum(2 + 1 + size for size in values)
 
     @lru_cache(maxsize=1)
@@ -210,7 +215,7 @@ def _graph(
         filled, rest = rule(share, room, screen.unicode)
         return [((metric.style(gauge), filled), ("track", rest)), *empty[1:]]
     if rows == 1:
-        return [((_soft(metric), _trail(past, metric, room, screen)),)]
+        return [((soft(metric), _trail(past, metric, room, screen)),)]
     values = tuple(metric.share(each) for each in past)
     dots = rows * DOTS  # the highest stays free: else the graphs of two GPUs touch
     return history(values, room, rows, screen, metric.hue, dots / (dots - 1))
@@ -254,58 +259,8 @@ def _compact(number: str, gauge: Gauge, past: Trail, room: int, screen: Screen) 
             _, rest = rule(0.0, room - 1, screen.unicode)
             spans += [("error", GONE[not screen.unicode]), ("track", rest)]
         elif metric.moves:
-            spans.append((_soft(metric), _trail(past.gauges, metric, room, screen)))
+            spans.append((soft(metric), _trail(past.gauges, metric, room, screen)))
         else:
             filled, rest = rule(metric.share(gauge), room, screen.unicode)
             spans += [(metric.style(gauge), filled), ("track", rest)]
     return tuple(spans)
-
-
-# --- nodes -----------------------------------------------------------------------------------
-
-
-def by_node(cluster: Cluster, screen: Screen) -> Kind:
-    """One cell for each node: its name, and for each gauge a column for each GPU."""
-    size, full = cluster.per_node, len(cluster.label(cluster.nodes - 1))
-    digits = len(str(cluster.nodes))
-    least = digits + len(METRICS) * (1 + size)
-
-    def gap(width: int) -> int:
-        return 2 if width >= least + len(METRICS) else 1
-
-    def label(node: int, width: int) -> str:
-        room = width - len(METRICS) * (gap(width) + size)
-        return f"{cluster.label(node) if room >= full else node + 1:>{room}}"
-
-    def cell(node: int, width: int, rows: int) -> Sequence[Row]:
-        del rows
-        gauges = tuple(cluster.read(node * size + local) for local in range(size))
-        return (_node(label(node, width), gauges, gap(width), screen),)
-
-    def words(width: int) -> Iterator[tuple[int, str]]:
-        for number, metric in enumerate(METRICS):
-            place = width - (len(METRICS) - number) * (gap(width) + size) + gap(width)
-            yield place, name(metric, size, screen.unicode)
-
-    return Kind(cluster.nodes, least, least - digits + len(METRICS) + full, cell, words)
-
-
-@lru_cache(maxsize=256)
-def _node(label: str, gauges: tuple[Gauge, ...], gap: int, screen: Screen) -> Row:
-    """A node of a list."""
-    glyphs = LEVELS[not screen.unicode]
-    dead = all(gauge.fault == "gone" for gauge in gauges)
-    spans: list[Span] = [("down" if dead else "label", label)]
-    for metric in METRICS:
-        spans.append(("", " " * gap))
-        spans += [_glyph(metric, gauge, glyphs, screen) for gauge in gauges]
-    return tuple(merged(spans))
-
-
-def _glyph(metric: Metric, gauge: Gauge, glyphs: str, screen: Screen) -> Span:
-    """One column of a GPU: the height of a value, or a cross where there is none."""
-    if gauge.fault == "gone":
-        return ("error", GONE[not screen.unicode])
-    style = metric.style(gauge)
-    style = _soft(metric) if style in ("busy", "filled", "power") else style
-    return (styled(gauge, style), level(metric.share(gauge), glyphs))

@@ -9,9 +9,10 @@ from functools import lru_cache
 from math import fsum
 
 from llmsim.board.gauges import Cluster
-from llmsim.board.gpu_cells import TILE, Kind, by_node, compact, detailed, tile
+from llmsim.board.gpu_cells import TILE, Kind, compact, detailed, tile
 from llmsim.board.graphs import edge, history
 from llmsim.board.heat_map import degrees, heat_map
+from llmsim.board.node_cells import by_node
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
 from llmsim.typed import NamedTuple

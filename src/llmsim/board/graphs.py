@@ -263,11 +263,12 @@ def filled(screen: Screen) -> bool:
 
 @lru_cache(maxsize=4)
 def plain_curve(
-    values: tuple[float, ...], columns: int, rows: int, unicode: bool
+    values: tuple[float, ...], ends: tuple[float, float], columns: int, rows: int, unicode: bool
 ) -> tuple[str, ...]:
-    """A curve from its lowest to its highest value, without a scale; a gap where there is none."""
-    known = [value for value in values if isfinite(value)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
+    """A curve from one height to another, without a scale; a gap where there is no value. What is
+    beyond these ends is drawn at them.
+    """
+    low, high = ends
     heights: list[Height] = [
         (value - low) / ((high - low) or 1.0) if isfinite(value) else None for value in values
     ]

@@ -20,7 +20,8 @@ Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from coo
 MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 UPPER_HALF, LOWER_HALF = "▀", "▄"
-NARROWEST_RACK = 4  # GPUs beside each other that have a gap after them
+NARROWEST_RACK, RACK, WIDEST_RACK = 4, 8, 12  # cells beside each other that have a gap after them
+ODD = 100  # the part of the room that a rack may leave blank to be a cell nearer to RACK
 SIZES = 1, 2, 3  # characters and lines that a cell may have
 BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
@@ -41,28 +42,51 @@ class Section(NamedTuple):
 
 
 def section(cluster: Cluster, width: int, lines: int) -> Section:
-    """The cells of a cluster, as large as there is room for."""
-    part = _section(cluster, width, lines)
-    stride = part.stride
-    for wide, high in product(SIZES, SIZES):
-        if wide <= width and high <= lines and wide * high > part.wide * part.high:
-            larger = _section(cluster, width // wide, lines // high)
-            if larger.stride == stride:
-                part = larger._replace(wide=wide, high=high)
-    return part
+    """The cells of a cluster, as large as there is room for, in racks that fill the width."""
+    return _section(cluster.gpus, cluster.per_node, width, lines)
 
 
-def _section(cluster: Cluster, width: int, lines: int) -> Section:
-    """The cells, of one character each: one for each GPU if all fit, else one for some nodes."""
-    node = cluster.per_node
-    rack = node if NARROWEST_RACK <= node <= width else min(8, width)
-    racks = max(1, (width + 1) // (rack + 1))
-    room = min(racks * rack * lines, MOST_CELLS)
-    if cluster.gpus <= room:
-        return Section(range(cluster.gpus), 1, rack, racks)
-    parts = (part for part in range(2, node) if node % part == 0 and cluster.gpus <= part * room)
-    stride = next(parts, node * -(-cluster.nodes // room))
-    return Section(range(0, cluster.gpus, stride), stride, rack, racks)
+@lru_cache(maxsize=16)
+def _section(gpus: int, node: int, width: int, lines: int) -> Section:
+    """One cell for each GPU if all fit, else one for some of a node's, or for some nodes."""
+    stride, racks = _stride(gpus, node, width, lines), list[Section]()
+    shown = range(0, gpus, stride)
+    for rack, wide, high in product(_widths(node, stride, width), SIZES, SIZES):
+        most, deepest = (width + 1) // (rack * wide + 1), lines // high
+        least = -(-len(shown) // (rack * deepest)) if deepest else most + 1
+        racks += [Section(shown, stride, rack, n, wide, high) for n in range(least, most + 1)]
+    odd = width * lines // ODD
+    return max(racks, key=lambda part: _covered(part, width) - odd * abs(part.rack - RACK))
+
+
+def _covered(part: Section, width: int) -> int:
+    """The characters, in lines, that cells take, less the blank ones beside and below them."""
+    count, lines = len(part.shown), -(-len(part.shown) // (part.rack * part.racks))
+    taken = count * part.wide * part.high
+    racks = -(-count // (part.rack * lines))
+    return 2 * taken - (width + 1 - racks) * lines * part.high
+
+
+def _widths(node: int, stride: int, width: int) -> list[int]:
+    """Cells that a rack may have beside each other: no node begins in one line and ends in another,
+    where a node has some cells.
+    """
+    unit = max(1, node // stride)
+    most = WIDEST_RACK if unit == 1 else 2 * RACK  # two nodes of eight may stand side by side
+    fitting = [rack for rack in range(unit, most + 1, unit) if NARROWEST_RACK <= rack <= width]
+    return fitting or [unit if NARROWEST_RACK <= unit <= width else min(RACK, width)]
+
+
+def _stride(gpus: int, node: int, width: int, lines: int) -> int:
+    """The fewest GPUs of a cell with which all have room."""
+
+    def fits(stride: int) -> bool:
+        rooms = (rack * ((width + 1) // (rack + 1)) for rack in _widths(node, stride, width))
+        return -(-gpus // stride) <= min(max(rooms) * lines, MOST_CELLS)
+
+    parts = (part for part in range(1, node) if node % part == 0)
+    whole = (node * count for count in range(max(1, gpus // node // MOST_CELLS), gpus + 1))
+    return next(stride for stride in chain(parts, whole) if fits(stride))
 
 
 class Warmth(NamedTuple):
@@ -128,14 +152,15 @@ def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
     """The cells line by line: racks are filled one after the other, each from its top."""
     high = -(-len(shown) // (part.rack * part.racks))  # lines
     lines: list[list[int]] = [[] for _ in range(high)]
+    across = range(part.wide)
     for number in range(-(-len(shown) // (part.rack * high))):
         for line in range(high):
             first = (number * high + line) * part.rack
             cells = list(shown[first : first + part.rack])
+            cells += [UNKNOWN] * (part.rack - len(cells))
             gap = [UNKNOWN] if number else []
-            lines[line] += gap + cells + [UNKNOWN] * (part.rack - len(cells))
-    across, down = range(part.wide), range(part.high)
-    return [[each for each in line for _ in across] for line in lines for _ in down]
+            lines[line] += gap + [each for each in cells for _ in across]
+    return [line for line in lines for _ in range(part.high)]
 
 
 def degrees(seen: Sequence[int], screen: Screen) -> str:

@@ -192,13 +192,21 @@ def _about_usual(values: tuple[float, ...], columns: int, width: int, unicode: b
 def numbers(training: Training, room: int) -> Row:
     """The newest numbers, as many as there is room for."""
     if not training.numbers:
-        return (("label", "no step yet"),)
-    row: list[Span] = []
-    for style, name, number in training.numbers:
+        return (("label", "no step logged yet" if training.step else "no step yet"),)
+    return _fitting(training.numbers, room)[0]
+
+
+def _fitting(numbers: Sequence[Number], room: int) -> tuple[Row, list[Number]]:
+    """A row of the numbers that have room, and the other ones."""
+    row, others = list[Span](), list[Number]()
+    for each in numbers:
+        style, name, number = each
         more = [("", "  " if row else ""), ("label", name + " "), (style, number)]
         if length(row) + length(more) <= room:
             row += more
-    return tuple(row)
+        else:
+            others.append(each)
+    return tuple(row), others
 
 
 def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
@@ -234,7 +242,8 @@ def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[
             shown[1] = (training.alarm[0], "tok/s 0", training.alarm[1])
         return [*_big(tuple(shown)), numbers(training._replace(numbers=tuple(rest)), width)]
     if rows >= TWO_ROWS:
-        return [numbers(training, width), numbers(training._replace(numbers=more), width)]
+        first, others = _fitting(training.numbers, width)
+        return [first, _fitting([*more, *others], width)[0]]
     return [numbers(training._replace(numbers=(*training.numbers, *more)), width)]
 
 

@@ -14,6 +14,7 @@ Parts that have no room are left out, the least important first.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import isfinite, nan
 
 from llmsim.board import plots
@@ -42,6 +43,7 @@ MARKS = {
     "checkpoint": ("save", "┊", ":"),
     "failure": ("failure", "│", "#"),
 }
+SETTLED = 8  # columns of a strip: the scale of a longer one leaves its first column out
 FADED = "failure", shade("red", 0.6)  # the role of failures, and that of more than a few
 FEW = 6  # failures that stand out on the curve: more would hide it
 SHORT = {"training loss": "loss", "tokens per second": "tok/s", "tokens read": "read"}
@@ -201,7 +203,7 @@ def _newest(view: View, screen: Screen) -> Row:
             if name == "val":
                 row += [("", "  "), *_marked(view, screen), ("label", "validation ")]
             row.append((role, number))
-    return tuple(row) or (("label", "no step yet"),)
+    return tuple(row) or (("label", "no step logged yet"),)
 
 
 def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:
@@ -233,20 +235,26 @@ def _strip(
 ) -> list[Row]:
     """A curve of a few rows, on the loss curve's axis."""
     values = plots.samples(training, mean, columns, screen)
-    lines = plain_curve(values, columns, rows, screen.unicode)
-    ends = _ends(values) if rows > 1 else ("", "")
-    labels = [ends[0], *[""] * (rows - 2), ends[1]] if rows > 1 else [""]
+    ends = _ends(values)
+    lines = plain_curve(values, ends, columns, rows, screen.unicode)
+    labels = [""] * rows
+    if rows > 1 and values:
+        labels[-1], labels[0] = map(_told, ends)
+        labels[-1] = labels[-1] if labels[-1] != labels[0] else ""
     return [
         (("label", f"{label:>{LABELS - 1}} "), (role, line))
         for label, line in zip(labels, lines, strict=True)
     ]
 
 
-def _ends(values: tuple[float, ...]) -> tuple[str, str]:
-    """The highest and the lowest of some values; the highest alone where both look the same."""
-    known = [value for value in values if isfinite(value)]
-    high, low = (
-        units.short(value) if value >= 1000 else units.at_most_five(value).strip()
-        for value in (max(known, default=0.0), min(known, default=0.0))
-    )
-    return (high, low if low != high else "") if known else ("", "")
+@lru_cache(maxsize=4)
+def _ends(values: tuple[float, ...]) -> tuple[float, float]:
+    """The lowest and the highest value of all but the first column. The first steps are slow and
+    their gradients are large: on a scale with them the other steps would look flat.
+    """
+    known = [value for value in values[len(values) > SETTLED :] if isfinite(value)]
+    return min(known, default=0.0), max(known, default=1.0)
+
+
+def _told(value: float) -> str:
+    return units.short(value) if value >= 1000 else units.at_most_five(value).strip()

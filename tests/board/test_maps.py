@@ -1,0 +1,85 @@
+"""The map of racks, and the rows of nodes: they fill their place."""
+
+import re
+from datetime import datetime
+
+import pytest
+
+from llmsim.board.board import board
+from llmsim.board.gpu_panel import gpu_panel
+from llmsim.board.heat_map import MOST_CELLS, section
+from llmsim.board.plots import plots
+from llmsim.options.table import Options
+from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
+from llmsim.run.timeline import run_ended
+from llmsim.show.dashboard import Dashboard
+from llmsim.text.screen import Screen
+from llmsim.text.style import Row, length
+from tests.board.stage import still
+
+# The width and the lines of a map on a wall of 80x24, 120x40, 160x45, 200x50 and 400x100, and on a
+# board of 40x15, 80x24 and 200x50.
+START = datetime(2026, 1, 30, 12)
+ROOMS = [(34, 10), (45, 22), (60, 26), (75, 32), (151, 80), (38, 4), (37, 8), (101, 22)]
+
+
+def screen_of(width: int, height: int) -> Screen:
+    return Screen(width, height, color=True, unicode=True, live=True)
+
+
+def text_of(row: Row) -> str:
+    return "".join(text for _, text in row)
+
+
+@pytest.mark.parametrize(("width", "lines"), ROOMS)
+@pytest.mark.parametrize("gpus", [1024, 4096, 16_384, 131_072])
+def test_the_racks_of_a_large_cluster_fill_the_width(gpus: int, width: int, lines: int) -> None:
+    """Less than a sixth of it is blank beside them: a node of eight is not cut into halves."""
+    part = section(still(7, gpus, 0.4).cluster, width, lines)
+    cells = len(part.shown)
+    deep = -(-cells // (part.rack * part.racks))
+    racks = -(-cells // (part.rack * deep))
+    used = racks * part.rack * part.wide + racks - 1
+    assert cells <= MOST_CELLS
+    assert deep * part.high <= lines
+    assert 0.85 * width < used <= width
+    assert part.stride * cells >= gpus > part.stride * (cells - 1)
+    assert 4 <= part.rack <= 16
+
+
+def test_a_small_board_gives_its_map_the_row_of_an_empty_rule() -> None:
+    screen = screen_of(40, 15)
+    rows = board(still(7, 1024, 0.4), screen)
+    assert len(rows) == 6
+    assert sum("▀" in text_of(row) for row in rows) == 2
+    assert not any(re.fullmatch(r" [─ ]+", text_of(row)) for row in rows)
+
+
+@pytest.mark.parametrize(("width", "means"), [(38, False), (45, False), (67, True), (90, True)])
+def test_a_row_of_a_node_has_means_where_they_fit(width: int, means: bool) -> None:
+    """Of 64 GPUs in eight nodes; a number alone is said to be a node's."""
+    cluster = still(7, 64, 0.4).cluster
+    panel = gpu_panel(cluster, width, 8, screen_of(200, 50), whole=False)
+    assert len(panel.rows) == cluster.nodes == 8
+    assert {length(row) for row in panel.rows} == {panel.width}
+    words = [word for _, word in panel.words]
+    for node, row in enumerate(map(text_of, panel.rows)):
+        gauges = [cluster.read(node * 8 + local) for local in range(8)]
+        mean = sum(gauge.watts for gauge in gauges) / 8
+        assert row.rstrip().endswith(f" {mean:.0f}") == means, row
+        assert (cluster.label(node) in row) == (width >= 60)
+    assert ("node" in words) == (width == 45)
+
+
+def test_numbers_without_room_in_the_first_row_stand_in_the_second() -> None:
+    run = run_of(plan(Options(seed=9, start=START, gpus=1024, recipe="pretrain", incidents="none")))
+    training = Dashboard(run).view(0.4 * run_ended(run), 1.0).training
+    names = [name for _, name, _ in training.numbers]
+    assert {"loss", "mfu", "gnorm"} <= set(names)
+    for width in range(40, 90):
+        rows = [text_of(row) for row in plots(training, width, 9, screen_of(120, 40))[:2]]
+        assert all(len(row) <= width for row in rows)
+        left = [each for each in training.numbers if f"{each[1]} {each[2]}" not in " ".join(rows)]
+        room = width - len(rows[1])
+        assert all(len(f"  {name} {number}") > room for _, name, number in left), rows
