@@ -70,14 +70,14 @@ the framework prints. This number may differ from the loss of the step:
 | `deepspeed` | the loss of one micro-batch; with pipeline stages the loss of the step |
 | all others | the loss of the step itself |
 
-A printed mean has additional noise. It differs by about 0.01 nats from the mean of the losses of
-these steps.
+llmsim draws the noise of a printed mean separately. So the printed mean differs by about 0.01 nats
+from the mean of the losses in the events.
 
 In most frameworks the printed rates and step times are means since the last printed step. In the
 events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since
 the step whose number is in the field `previous`.
-The first printed mean may cover other steps than the first mean in the events. An example is a run
-that logs every 100 steps. The first line of `megatron` comes at step 100, and its mean covers the
+A printed mean may cover other steps than the event of the same step. An example is a run that logs
+every 100 steps. The first line of `megatron` comes at step 100, and its mean covers the
 steps 1 to 100 with the slow step 1. But step 1 has an event of its own. So the event of step 100
 has `previous` = 1, and its mean covers the steps 2 to 100.
 
@@ -142,7 +142,7 @@ USUAL: dict[str, str] = {
     "flops_per_token": "FLOPs that the training needs for one token, without recompute",
     "mfu": "model FLOPs utilization, 0..1",
     "gpu_hours": "GPUs x hours",
-    "loss": "loss of the validation set, or of the step",
+    "loss": "loss on the validation set",
     "first_loss": "loss of the first step",
     "final_validation": "loss of the last validation",
     "best_validation": "loss of the best validation",

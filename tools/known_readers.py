@@ -128,7 +128,8 @@ READERS = (
     ),
     Reader(
         "torchtitan", "pytorch/ao: benchmarks/float8/training/parse_torchtitan_logs.py",
-        (Found("steps", r"step: (\d+).*?memory: ([\d.]+)GiB.*?tps: ([\d,]+)", _two_digits),),
+        (Found("steps and validations", r"step: (\d+).*?memory: ([\d.]+)GiB.*?tps: ([\d,]+)",
+               _two_digits),),
     ),
     Reader(
         "torchtitan", "a public collector of results (collect_results.py)",

@@ -70,7 +70,8 @@ counts as not set.
 
 ## The page's own parameters
 
-The page has parameters of its own. All other parameters in the address of the page are options.
+The page handles these parameters itself, also `theme` and `type`, which are options, too. All other
+parameters in the address of the page are options.
 
 {parameters}
 
@@ -109,8 +110,8 @@ llmsim --print-completions tcsh > ~/.llmsim.tcsh       # source it in ~/.tcshrc
 
 ## The man page
 
-If llmsim is installed, `man llmsim` shows the man page. The page lies in `share/man/man1` of the
-environment. `llmsim --print-manpage | man -l -` shows the same page in every terminal.
+If llmsim is installed, `man llmsim` shows the man page. Its file lies in `share/man/man1` of the
+environment. If `man` does not find the file, type `llmsim --print-manpage | man -l -`.
 """
 
 

@@ -17,7 +17,11 @@ OWN: tuple[tuple[str, str, str], ...] = (
         "each key prints the next line, Esc ends the typing; the same as the button `type`",
     ),
     ("paused", "1", "the first run begins paused; a link of a paused show has this parameter"),
-    ("at", "as for `from`", "the first run begins at this moment; links of the button `share` do"),
+    (
+        "at",
+        "as for `from`",
+        "the first run begins at this moment; the button `share` makes such links",
+    ),
     ("kiosk", "1", "the page hides controls, pointer and greeting; the screen stays on"),
     ("background", "transparent", "no background, so that OBS shows the picture behind the text"),
     (

@@ -212,7 +212,7 @@ def _communication(job: Job) -> dict[str, dict[str, object]]:
         operation: {
             # what the calls are for
             "purposes": [flow.purpose for flow in flows if flow.operation == operation],
-            # bytes that one GPU gives to the calls
+            # size of all calls, as nccl-tests counts it (of an all-gather: the whole result)
             "bytes_per_step": sum(f.size * f.calls for f in flows if f.operation == operation),
             # how many calls
             "calls_per_step": sum(f.calls for f in flows if f.operation == operation),

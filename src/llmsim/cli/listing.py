@@ -217,9 +217,9 @@ def gpu_record(gpu: records.Gpu) -> dict[str, object]:
         "bf16_tflop_per_s": gpu.tflops,  # peak of dense bf16 matrix products
         "memory_bandwidth_tb_per_s": gpu.hbm_tb_s,  # peak of its memory
         "link_gb_per_s": gpu.link_gb_s,  # peak to the other GPUs of its node, in one direction
-        "network_gb_per_s": gpu.nic_gb_s,  # peak to other nodes, in one direction
+        "network_gb_per_s": gpu.nic_gb_s,  # one GPU's share of its node's network, in one direction
         "gpus_per_node": gpu.per_node,  # GPUs of a usual node
         "form": gpu.form,  # sxm, superchip, pcie, geforce, workstation, instinct or tpu
         "clock_mhz": gpu.clock_mhz,  # highest clock
-        "mfu_per_cent": gpu.mfu,  # usual MFU of a dense 7B model on one node
+        "mfu_per_cent": gpu.mfu,  # usual MFU of a dense 7B model on one node with full recompute
     }

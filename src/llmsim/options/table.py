@@ -153,11 +153,11 @@ OPTIONS = (
     ),
     Option(
         "incidents", choice(*LEVELS), either(LEVELS),
-        "failures: none, rare, typical or chaos", "rare", "LEVEL", names_job=True,
+        "incidents: none, rare, typical or chaos", "rare", "LEVEL", names_job=True,
     ),
     Option(
         "incident", parse_incidents, INCIDENTS,
-        "a failure, and its moment: gpu-lost@step=500",
+        "an incident and its moment: gpu-lost@step=500",
         "", "KIND@WHEN", names_job=True, repeats=True,
     ),
     Option(

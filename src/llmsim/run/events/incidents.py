@@ -62,12 +62,12 @@ class Restarted(NamedTuple):
     kind: str  # kind of the incident that ended the attempt before
     hostname: str  # name of the node that is replaced, or that caused the incident
     rank: int
-    cured: tuple[int, ...] = ()  # numbers of the incidents whose data this attempt skips
+    cured: tuple[int, ...] = ()  # numbers of the incidents that do not come again
     step: int = 0  # last step of the checkpoint from which the attempt goes on
     spare: str = ""  # name of the machine that takes the node's place, or empty
     spares: tuple[tuple[int, int], ...] = ()  # each replaced node, and its new machine's number
     repeated: int = 0  # executed steps of earlier attempts whose results are lost
-    boots: tuple[tuple[int, float], ...] = ()  # a node that booted, and the second of its boot
+    boots: tuple[tuple[int, float], ...] = ()  # a node that booted, and the moment of its boot
 
 
 class Resumed(NamedTuple):

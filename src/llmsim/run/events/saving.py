@@ -22,7 +22,7 @@ class Validated(NamedTuple):
     seconds: float
     accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
     training_seconds: float = 0.0  # as in `step`
-    part: str = ""  # `validation` or `test` after the end of the training; else empty
+    part: str = ""  # after the training: `validation` or `test`; before: empty
 
 
 class CheckpointStarted(NamedTuple):
@@ -120,7 +120,7 @@ class Summary(NamedTuple):
     steps: int
     tokens: int
     seconds: float  # seconds from the launch to this event
-    training_began: float  # moment of the first step, seconds after the launch
+    training_began: float  # moment of the first step, seconds after the first launch
     training_seconds: float  # seconds from the first step to the last, pauses included
     gpu_hours: float
     first_loss: float
@@ -136,8 +136,8 @@ class Summary(NamedTuple):
     attempts: int = 1  # how many launches the run has had
     lost_seconds: float = 0.0  # seconds of steps whose results were lost
     waiting_seconds: float = 0.0  # sum of the waits, from a fault to the next attempt's first step
-    attempt_began: float = 0.0  # first step of the last attempt, seconds after the launch
+    attempt_began: float = 0.0  # when the last attempt's first step began, after the first launch
     attempt_seconds: float = 0.0  # seconds of the last attempt, first to last step, pauses included
     ended_by: str = ""  # "time-limit" if Slurm's time limit ended the run; else empty
     state: str = "COMPLETED"  # state of the job, as Slurm's sacct prints it
-    kept: int = 0  # last step of the newest checkpoint at the end; 0: no checkpoint
+    kept: int = 0  # newest checkpoint, if a time limit ends the run; else 0

@@ -40,7 +40,7 @@ class Step(NamedTuple):
     allocated: int
     reserved: int
     capacity: int
-    remaining: float  # seconds to the last sequence at the mean rate so far
+    remaining: float  # seconds to the end of the last step, at the mean rate so far
     metrics: tuple[tuple[str, float], ...] = ()  # metrics of DPO and GRPO, by TRL's names
     training_seconds: float = 0.0  # seconds since the attempt's first step, with pauses
 
