@@ -102,6 +102,21 @@ def test_an_interrupt_takes_the_board_away(
     assert playing.seen.rfind(b"\x1b[?2026h") < playing.seen.rfind(b"\x1b[?2026l")
 
 
+def test_an_interrupt_leaves_the_end_of_the_log_where_the_wall_was(
+    show: Callable[..., Show],
+) -> None:
+    """The wall has had the whole screen: without it there would be nothing."""
+    playing = show("--speed-factor", "10", "--view", "wall")
+    playing.until(lambda seen: seen.count(b"\x1b[?2026l") > 60)
+    playing.process.send_signal(signal.SIGINT)
+    rows = playing.finish()
+    last = max(number for number, row in enumerate(rows) if row)
+    assert last > 12
+    assert all(rows[: last - 2]), rows
+    assert not any("kettles" in row or "━" in row for row in rows)
+    assert playing.terminal.cursor.y == last + 1
+
+
 def test_a_show_that_ends_leaves_the_log_alone(show: Callable[..., Show]) -> None:
     playing = show("--duration", "2s")
     rows = playing.finish()

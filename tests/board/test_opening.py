@@ -6,6 +6,7 @@ import pyte
 import pytest
 
 from llmsim.board.letters import ROWS, big, broken, titled, width
+from llmsim.dialects.line import Bar, Render
 from llmsim.dialects.registry import NAMES
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -207,6 +208,27 @@ def test_a_pause_is_told_in_the_heading_and_moves_nothing() -> None:
     changed = [row for old, row in zip(before, after, strict=True) if old != row]
     assert len(changed) == 1
     assert "paused 4x" in changed[0]
+
+
+def test_a_pause_does_not_bring_a_bar_that_is_ahead_of_the_board() -> None:
+    """What is drawn is of one moment, also if something has come since the last tick."""
+    screen, view = screen_of(80, 24), still(7, 8, 0.4)
+    job, playback = plan(Options("pytorch", seed=3, start=START)), Playback(0.0)
+    terminal, region = Terminal(80, 24), LiveRegion(lambda: screen, playback)
+
+    def bar(done: int) -> Render:
+        return lambda _event, _job, _screen: iter([Bar(lambda: f"{done}/9", "Epoch", done / 9)])
+
+    region.lines(bar(3), None, job)
+    terminal.stream.feed(region.draw(lambda: view))
+    region.lines(bar(4), None, job)
+    playback.pause(True, 0.0)
+    terminal.stream.feed(region.redrawn())
+    shown = "\n".join(terminal.display)
+    assert "paused" in shown
+    assert "3/9" in shown
+    terminal.stream.feed(region.draw(lambda: view))
+    assert "4/9" in "\n".join(terminal.display)
 
 
 @pytest.mark.parametrize(("wide", "high"), [(60, 20), (120, 40), (40, 12), (80, 24)])

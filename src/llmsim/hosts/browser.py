@@ -200,10 +200,7 @@ class Page:
         """The text that leaves the board as it stands when a show is stopped, or the end of the log
         where the wall was.
         """
-        if not (self._region and self._region.wall):
-            return self._region.left() if self._region else ""
-        self._region.wall = self._region.board = False
-        return self._region.redrawn()
+        return (self._region.log_again() or self._region.left()) if self._region else ""
 
     async def write(self, text: str) -> None:
         """Send a text, and wait while the terminal has too much to draw."""

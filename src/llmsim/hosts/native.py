@@ -70,8 +70,9 @@ def main(options: Options, ends_process: bool = False) -> int:
             from llmsim.show.player import farewell  # the first line does not wait for it
 
             seed = session.options.seed or 0
+            left = session.ending() if stopped and not gone else ""
             told = stopped and not gone and session.options.jokes
-            output.end(farewell(seed, output.screen()) if told else "")
+            output.end(farewell(seed, output.screen()) if told else "", left)
         if stopped:
             session.say_again()
         if console is not None:

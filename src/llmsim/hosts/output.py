@@ -144,8 +144,9 @@ class Output:
             self._hidden = True
         self._begun = True
 
-    def end(self, goodbye: str = "", patience: float = PATIENCE) -> None:
-        """Wipes the live region, writes the goodbye, if any, on its own line, shows the cursor.
+    def end(self, goodbye: str = "", left: str = "", patience: float = PATIENCE) -> None:
+        """Writes what is left on the screen, wipes the live region, writes the goodbye, if any, on
+        its own line, and shows the cursor.
 
         A reader that has stalled is waited for no longer than `patience` (seconds).
         """
@@ -155,7 +156,7 @@ class Output:
         if screen.live:
             from llmsim.board.region import cleared
 
-            text = (cleared() if self._board else blank_row(screen)) + text
+            text = left + (cleared() if self._board else blank_row(screen)) + text
         self._begun = False
         self.write(text + self._shown(), time.monotonic() + patience)
 

@@ -208,15 +208,17 @@ class Session:
     def _cleared(self) -> str:
         """The text that takes away the live region of a run that is skipped."""
         screen = self.output.screen()
-        if self._region:
-            return self._region.cleared()
-        return blank_row(screen) if screen.live else ""
+        row = blank_row(screen) if screen.live else ""
+        return self._region.cleared() if self._region else row
+
+    def ending(self) -> str:
+        """The text that leaves the end of the log where the wall was, if the show is stopped."""
+        return self._region.log_again() if self._region else ""
 
     def say_again(self, ended: bool = False) -> None:
         """Tells the person at the terminal which command plays the newest run again."""
         if self.job:
-            board = bool(self._region and self._region.board)
-            remark(again(self.asked, self.job, ended, board))
+            remark(again(self.asked, self.job, ended, bool(self._region and self._region.board)))
 
     # --- waiting ---------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class LiveRegion:
         self._rows: list[str] = []
         self._drawn: tuple[bool, bool, Note | None] = (board, False, None)
         self._bar: Bar | None = None
+        self._bar_seen: Bar | None = None  # the one of the moment that is drawn
         self._barred = False  # whether a bar has been drawn
         self._view: Callable[[], View] | None = None
         self._playback, self.board, self._painter = playback, board, Painter()
@@ -98,7 +99,10 @@ class LiveRegion:
 
         If there are lines, the board below them is not drawn anew: the next tick does that.
         """
-        self._view = view
+        self._view, self._bar_seen = view, self._bar
+        return self._draw(view, lines)
+
+    def _draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
         screen, wanted = self._ask(), (self.board, self.wall, self.note)
         before, known = self._screen, wanted == self._drawn
         was_wall = self._drawn[1]
@@ -207,7 +211,8 @@ class LiveRegion:
 
     def _low(self, view: Callable[[], View], screen: Screen, card: Card | None = None) -> list[str]:
         """The rows below the free ones: the bar, the board, a note, without what a card has."""
-        rows = [cut(self._quiet(self._bar.text, screen), screen.width)] if self._bar else []
+        bar = self._bar_seen
+        rows = [cut(self._quiet(bar.text, screen), screen.width)] if bar else []
         if self.board and rows_of(screen):
             rows = rows if screen.height >= BAR_NEEDS else []
             self._barred = bool(rows)
@@ -240,7 +245,13 @@ class LiveRegion:
 
     def redrawn(self) -> str:
         """The text that shows what has changed since the last drawing, the run standing still."""
-        return self.draw(self._view) if self._view else ""
+        return self._draw(self._view) if self._view else ""
+
+    def log_again(self) -> str:
+        """The text that leaves the end of the log where a wall was: the run is stopped."""
+        was_wall, self.wall = self.wall, False
+        self.board = self.board and not was_wall
+        return self.redrawn() if was_wall else ""
 
     def forget(self) -> None:
         """Assume that the terminal shows something unknown: the next drawing is a whole one."""
@@ -250,7 +261,8 @@ class LiveRegion:
         """The text that takes the region away; of a run that has ended it leaves the poster."""
         screen = self._ask()
         last = self._last(screen) if screen.live else []
-        self._rows, self._bar, self._view, self._ended = [], None, None, None
+        self._rows, self._view, self._ended = [], None, None
+        self._bar = self._bar_seen = None
         self._above, self._free, self._exact = 0, 0, False
         return region.cleared(last) if screen.live else ""
 
