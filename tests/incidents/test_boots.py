@@ -92,6 +92,49 @@ def test_a_kernels_clock_starts_again_with_a_boot_and_with_nothing_else(kind: st
         assert abs(sum(map(float, counted)) - up) < 1.5  # a processor counts since the boot
 
 
+BYTES = re.compile(
+    r"^(node_(?:disk|network|infiniband_port_data)_\w+_bytes_total)\{\S* (\S+)$", re.MULTILINE
+)
+TOTAL = re.compile(r"^(node_\w+_total)(\{\S*) (\S+)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", ["maintenance", "hbm-ecc", "gpu-lost"])
+def test_a_hosts_counters_begin_at_0_with_a_boot_and_on_another_host(kind: str) -> None:
+    """The kernel keeps /proc/net/dev, /proc/diskstats and a card's counters in memory: a boot
+    clears them, and each host has its own.
+    """
+    run = run_of(asking(kind))
+    failed, back = (
+        next(e for e in events_of(run) if isinstance(e, event) and e.kind == kind)
+        for event in (events.Failed, events.Restarted)
+    )
+    before, after = (
+        dict(BYTES.findall(node_page.page(run, NODE, at)))
+        for at in (failed.at - 1.0, back.at + 1.0)
+    )
+    assert before.keys() == after.keys()
+    assert {name.split("_")[1] for name in before} == {"disk", "network", "infiniband"}
+    for name, value in before.items():
+        lost = float(after[name]) < 0.1 * float(value)
+        assert lost == (kind != "hbm-ecc"), (name, value, after[name])
+
+
+@pytest.mark.parametrize("kind", ["maintenance", "gpu-lost"])
+def test_no_counter_goes_back_but_at_a_boot(kind: str) -> None:
+    run = run_of(asking(kind))
+    last: dict[tuple[str, str], tuple[float, str]] = {}
+    for step in range(120):
+        at = step * 1.02 * run_ended(run) / 119
+        page = node_page.page(run, NODE, at)
+        (host,) = re.findall(r'nodename="([^"]+)"', page)
+        (boot,) = re.findall(r"^node_boot_time_seconds (\S+)$", page, re.MULTILINE)
+        for name, labels, value in TOTAL.findall(page):
+            before, since = last.get((name, labels), (0.0, ""))
+            assert float(value) >= before or since != host + boot, (name, at)
+            assert float(value) >= 0.0, (name, at)
+            last[name, labels] = float(value), host + boot
+
+
 def test_a_host_without_spares_boots_again_after_its_gpu_was_lost() -> None:
     """A reboot is what Xid 154 asks for then: 0x2 (Node Reboot Required)."""
     job = asking("gpu-lost", 8)._replace(

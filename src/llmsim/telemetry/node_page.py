@@ -6,11 +6,14 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 
 from collections.abc import Collection
 from functools import partial
+from itertools import count
 from math import floor
+from operator import sub
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.host import CORES, Host
+from llmsim.physics.hardware.host import CALM, CORES, Host, Trouble
 from llmsim.run import cluster, hardware_ids
+from llmsim.run.complaints import troubles
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
@@ -65,9 +68,18 @@ def families(
         return []
     job = owner(run, at)
     shown = clock or partial(unix, job)
-    machine = _machine(job, node, seen)
+    joined, booted = _begun(run, job, node)
+    whole, since = seen, joined if booted is None else booted
+    written = seen.disk_written_bytes
+    if joined is not None:  # a spare's disk has what was written since
+        written -= counted_at(run, joined, node).disk_written_bytes
+    if since is not None:
+        seen = _less(seen, counted_at(run, since, node))
+    if booted is not None and seen.card_downs:
+        seen = _less_downs(seen, troubles(run, booted).get(node, CALM))
+    machine = _machine(job, node, seen, written)
     if only is None or "node_cpu_seconds_total" in only:
-        machine.insert(1, _processors(run, job, node, seen))
+        machine.insert(1, _processors(run, job, whole, at, since, clock))
     found = [*machine, *_clocks(job, node, at, shown), *_cards(run.job, seen)]
     return [family for family in found if only is None or family.name in only]
 
@@ -86,21 +98,62 @@ def _clocks(job: Job, node: int, at: float, clock: Clock) -> list[Family]:
     ]  # fmt: skip
 
 
+def _begun(run: Run, job: Job, node: int) -> tuple[float | None, float | None]:
+    """When a node's machine joined the run, and when it was booted in the run; None: not at all."""
+    joined = None
+    machine = dict(job.spares).get(node)
+    if machine is not None:
+        known: dict[tuple[int, int], float] = run.memo.setdefault("joined", {})
+        if (node, machine) not in known:
+            segments = (run.timeline[number] for number in count())
+            known[node, machine] = next(
+                each.began for each in segments if (node, machine) in each.spares
+            )
+        joined = known[node, machine]
+    return joined, next((when for each, when in job.boots if each == node), None)
+
+
+_COUNTERS = (
+    "disk_written_bytes", "disk_read_bytes", "network_sent_bytes", "network_received_bytes",
+    "card_sent_bytes", "card_received_bytes", "card_sent_packets", "card_received_packets",
+)  # fmt: skip
+
+
+def _less(now: Host, before: Host) -> Host:
+    """Counters that have begun at 0 at the moment of others: with the boot, or on a new machine."""
+    return now._replace(**{name: getattr(now, name) - getattr(before, name) for name in _COUNTERS})
+
+
+def _less_downs(now: Host, before: Trouble) -> Host:
+    downs = before.downs or (0,) * len(now.card_downs)
+    return now._replace(
+        card_downs=tuple(map(sub, now.card_downs, downs)),
+        card_recoveries=now.card_recoveries - before.recoveries,
+    )
+
+
 _MODES = ("idle", "iowait", "system", "user")
 
 
-def _processors(run: Run, job: Job, node: int, seen: Host) -> Family:
-    """The seconds of each processor since the node's boot; before the run's command it was idle."""
-    seconds = [getattr(seen, f"cpu_{mode}_seconds") for mode in _MODES]
-    booted = next((when for each, when in job.boots if each == node), None)
-    if booted is None:
-        seconds[0] += CORES * hardware_ids.boot_seconds(job, node)
-    else:
-        before = counted_at(run, booted, node)
+def _processors(
+    run: Run, job: Job, whole: Host, at: float, since: float | None, clock: Clock | None
+) -> Family:
+    """The seconds of each processor since the node's boot, in the scraper's clock; before the run's
+    command, and before it joined the run, it was idle.
+    """
+    node = whole.node
+    now = counted_at(run, at, node, clock) if clock else whole
+    seconds = [getattr(now, f"cpu_{mode}_seconds") for mode in _MODES]
+    if since is not None:
+        before = counted_at(run, since, node, clock)
         seconds = [
-            now - getattr(before, f"cpu_{mode}_seconds")
-            for mode, now in zip(_MODES, seconds, strict=True)
+            here - getattr(before, f"cpu_{mode}_seconds")
+            for mode, here in zip(_MODES, seconds, strict=True)
         ]
+    if since is None or not any(each == node for each, _ in job.boots):
+        joined = since or 0.0
+        rested = clock(joined) - clock(0.0) if clock else joined
+        seconds[0] += CORES * (hardware_ids.boot_seconds(job, node) + rested)
     shown = [(mode, round(each / CORES, 2)) for mode, each in zip(_MODES, seconds, strict=True)]
     return Family(
         "node_cpu_seconds_total",
@@ -114,7 +167,7 @@ def _processors(run: Run, job: Job, node: int, seen: Host) -> Family:
     )
 
 
-def _machine(job: Job, node: int, seen: Host) -> list[Family]:
+def _machine(job: Job, node: int, seen: Host, on_disk: int) -> list[Family]:
     total = cluster.host_memory(job) * _GIB
     used = cluster.host_memory_used(job, 0) * _GIB
     used += seen.memory_leak_share * (total - used)
@@ -147,7 +200,7 @@ def _machine(job: Job, node: int, seen: Host) -> list[Family]:
                ((disk, _DISK),)),
         Family("node_filesystem_avail_bytes", "gauge",
                "Filesystem space available to non-root users in bytes.",
-               ((disk, round(max(0, _DISK - 2**40 - written // 4)
+               ((disk, round(max(0, _DISK - 2**40 - on_disk // 4)
                              * (1.0 - seen.disk_full_share))),)),
         Family("node_procs_blocked", "gauge",
                "Number of processes blocked waiting for I/O to complete.",

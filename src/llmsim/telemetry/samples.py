@@ -27,6 +27,7 @@ from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
 from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
 from llmsim.run.timeline import Run, run_ended, step_at
+from llmsim.telemetry.clock import Clock
 from llmsim.typed import Any, NamedTuple
 
 # GPUs that exports read, unless the run has fewer: 64 nodes of eight.
@@ -265,10 +266,26 @@ def host_of(run: Run, tick: Tick, node: int) -> Host | None:
     return host(run.job, node, tick.done[0].activity, tick.past, trouble)
 
 
-def counted_at(run: Run, at: float, node: int) -> Host:
-    """A node's counters at a moment, whether anybody can read them or not."""
-    done = tuple(loads(run, at))
-    return host(run.job, node, done[0].activity, spent(done, at))
+def counted_at(run: Run, at: float, node: int, clock: Clock | None = None) -> Host:
+    """A node's counters at a moment, whether anybody can read them or not; with a clock, as if each
+    second were one of the clock's.
+    """
+    known: dict[tuple[float, float], tuple[telemetry.Activity, tuple[Seconds, ...]]]
+    known = run.memo.setdefault("counted", {})
+    place = at, clock(at) if clock else at
+    if place not in known:
+        done, now = tuple(loads(run, at)), at
+        if over := ended_by(run, at):
+            done = (telemetry.Load("idle", over), *done)
+        if clock:
+            done, now = tuple(each._replace(began=clock(each.began)) for each in done), clock(at)
+        if len(known) > _COUNTED:
+            known.clear()
+        known[place] = done[0].activity, spent(done, now)
+    return host(run.job, node, *known[place])
+
+
+_COUNTED = 64  # moments whose counters a run remembers: boots, and the latest scrapes
 
 
 Span = tuple[int, int, Job]  # the first sample, the one behind the last, and the job
