@@ -111,7 +111,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "whose lines the log has: the first node's (node), all or rank0", "what is usual", "WHAT",
+        "whose lines the log has: node (the first one), all or rank0", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(
