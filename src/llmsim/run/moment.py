@@ -114,7 +114,7 @@ def meter(run: Run, at: float) -> Callable[[int], Reading]:
 def draws(run: Run, at: float, gpus: range) -> tuple[Activity, list[telemetry.Draw]]:
     """What nearly all GPUs do at a moment, and what some of them draw."""
     job, usual = run.job, next(loads(run, at))
-    own = {gpu: next(loads(run, at, gpu)) for gpu in odd(run, at)}
+    own = {gpu: next(loads(run, at, gpu)) for gpu in odd(run, at) if gpu in gpus}
     seen = list[telemetry.Draw]()
     for ranks in _by_node(job, gpus):
         if own.keys().isdisjoint(ranks):
@@ -153,7 +153,7 @@ def struck(run: Run, at: float) -> tuple[Incident, ...]:
     number = run.timeline.number_at(at)
     while len(known) <= number:
         told = run.timeline[len(known) - 1].events
-        known.append((*known[-1], *(each for each in told if isinstance(each, Incident))))
+        known.append(known[-1] + tuple([each for each in told if isinstance(each, Incident)]))
     now = (each for each in run.timeline[number].events if isinstance(each, Incident))
     return (*known[number], *(each for each in now if each.at <= at))
 
@@ -174,7 +174,8 @@ def odd(run: Run, at: float) -> frozenset[int]:
     known: list[frozenset[int]] = run.memo.setdefault("odd", [frozenset()])
     number = run.timeline.number_at(at)
     while len(known) <= number + 1:
-        known.append(known[-1].union(strains.strained(run, len(known) - 1)))
+        more = strains.strained(run, len(known) - 1)
+        known.append(known[-1].union(more) if more else known[-1])
     return known[number + 1]
 
 
