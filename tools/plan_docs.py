@@ -36,11 +36,11 @@ this kind. The planner draws again until a plan has these properties:
 - the MFU is {mfu} or more.
 
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
-agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and this plan has not the
-properties of a usual job, the planner takes a kind with the nearest number of GPUs instead. If your
-number of GPUs is n times this number, the planner multiplies the size of the model and of the batch
-by the square root of n. So the time of the training and the tokens for each parameter stay as they
-are.
+agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and this plan would be
+absurd (a small model on thousands of GPUs, for example), the planner takes the kind whose number of
+GPUs is the nearest to yours. If you have n times as many GPUs as this kind, the planner multiplies
+the size of the model and of the batch by the square root of n. So the time of the training and the
+tokens for each parameter stay as they are.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
@@ -58,8 +58,8 @@ long run, with hundreds or thousands of steps:
 - {early} show a part of every long run. The part begins the run, or goes on from a
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
-  show half of the long runs whole. Of the other half they show a
-  part. One third of these parts are the last parts of runs, and end with the export of the model.
+  show every second long run from its beginning to its end, and a part of
+  each of the others. One part in three is the end of its run, with the export of the model.
 - {late} log each step, so their parts are short.
   TPUs have no Slurm, so `maxtext` shows the last part of a run.
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
