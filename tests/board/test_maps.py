@@ -11,9 +11,11 @@ from llmsim.board.heat_map import MOST_CELLS, section
 from llmsim.board.plots import plots
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.moment import thermometer
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
+from llmsim.show.pace import Pace
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
 from tests.board.stage import still
@@ -83,3 +85,28 @@ def test_numbers_without_room_in_the_first_row_stand_in_the_second() -> None:
         left = [each for each in training.numbers if f"{each[1]} {each[2]}" not in " ".join(rows)]
         room = width - len(rows[1])
         assert all(len(f"  {name} {number}") > room for _, name, number in left), rows
+
+
+def test_all_racks_of_a_map_are_of_one_moment() -> None:
+    """Also when a training goes on: hot racks beside ones that are still cold would look broken."""
+    run = run_of(plan(Options(seed=4, start=START, gpus=131_072)))
+    pace, gpus = Pace(run, 180.0), tuple(range(0, 131_072, 997))
+    dashboard, fresh, moments = Dashboard(run, pace.simulated), 0, set[float]()
+    went_on = [each.began for each in run.timeline if each.fresh and each.kind == "training"][:4]
+    for first in (int(pace.shown(began)) for began in went_on):
+        for shown in map(float, range(first + 1, first + 7)):
+            at = pace.simulated(shown)
+            seen = [*dashboard.view(at, shown).cluster.celsius(gpus)]
+            read = [
+                moment
+                for moment in (pace.simulated(shown - back) for back in range(6))
+                if seen == [*map(thermometer(run, moment), gpus)]
+            ]
+            assert read, shown
+            moments.add(read[0])
+            segment = run.timeline[run.timeline.number_at(at)]
+            if segment.fresh and segment.kind == "training":
+                fresh += 1
+                assert read[0] >= segment.began or pace.shown(segment.began) > int(shown), shown
+    assert fresh > 3
+    assert len(moments) > 4

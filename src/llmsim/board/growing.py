@@ -153,7 +153,7 @@ def _depth(rows: int) -> str:
 
 
 def _speckle(column: list[Span], raw: Sequence[Height]) -> None:
-    """A dot for each single value that is not on the curve."""
+    """A dot for each single value above the curve, and a gap for each one in what is filled."""
     rows = len(column)
     for side, height in zip((LEFT, RIGHT), raw, strict=False):
         if height is None or height > 1.0:
@@ -161,8 +161,8 @@ def _speckle(column: list[Span], raw: Sequence[Height]) -> None:
         dot = 1 + round(max(height, 0.0) * (rows * DOTS - 1))
         row = rows - 1 - (dot - 1) // DOTS
         role, glyph = column[row]
+        bit = side[DOTS - 1 - (dot - 1) % DOTS]
         if glyph == " " or role == NOISE:
-            bits = (ord(glyph) if glyph != " " else BRAILLE) | side[DOTS - 1 - (dot - 1) % DOTS]
-            column[row] = (NOISE, chr(bits))
+            column[row] = (NOISE, chr((ord(glyph) if glyph != " " else BRAILLE) | bit))
         elif role != "curve":
-            column[row] = (NOISE, glyph)
+            column[row] = (role, chr(ord(glyph) & ~bit))

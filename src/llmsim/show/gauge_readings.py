@@ -25,7 +25,7 @@ from llmsim.show.trouble import culprit
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
 RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
-TOGETHER = 64  # GPUs up to which all are read at once when a failure, an outage or a launch begins
+TOGETHER = 64  # GPUs up to which all are read at once when a failure or an outage begins
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
 SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
@@ -121,12 +121,14 @@ class Readings:
         self._changed = self._since(moment)
 
     def _since(self, moment: Moment) -> int:
-        """The first beat of a failure, an outage or a launch, or of the training after one; 0 of
-        other phases, and where every GPU has been read since. Hours pass in an outage's seconds.
+        """The first beat of a launch or of the training after one, of few GPUs also that of a
+        failure or an outage; 0 of other phases, and where every GPU has been read since. Hours pass
+        in an outage's seconds.
         """
         segment, beat = moment.segment, self._beat
-        new = segment.fresh or segment.kind in ("failure", "outage", "launch")
-        if not (new and self._simulated and self.run.job.layout.gpus <= TOGETHER):
+        few = self.run.job.layout.gpus <= TOGETHER
+        kinds = ("launch", "failure", "outage") if few else ("launch",)
+        if not (self._simulated and (segment.fresh or segment.kind in kinds)):
             return 0
         if self._simulated_at(beat * self._long) < segment.began:
             return 0
@@ -156,13 +158,11 @@ class Readings:
         return first + (beat - first) // period * period
 
     def _place(self, index: int) -> int:
-        """A GPU's place in the order of reading. A cluster is read from one end to the other, the
-        nodes of a large one whole, so that neighbours are of the same moment.
+        """A GPU's place in the order of reading: a cluster is read from one end to the other. A
+        large one is read as a whole: on its map racks of different moments would look broken.
         """
         gpus, period = self.run.job.layout.gpus, self._rhythm[2]
-        if gpus > RHYTHMS[-2][0]:
-            return index // self._size * period // (gpus // self._size)
-        return index * period // max(gpus, period)
+        return 0 if gpus > RHYTHMS[-2][0] else index * period // max(gpus, period)
 
     def _newest(self, index: int) -> float:
         """The simulated second at which a GPU was read last: no earlier than the one since which
