@@ -40,6 +40,15 @@ def test_each_of_eight_gpus_has_its_numbers_on_the_wall(width: int) -> None:
         assert any(re.search(told, row.rstrip()) for row in rows), rows
 
 
+@pytest.mark.parametrize("gpus", [1, 3, 8, 64])
+@pytest.mark.parametrize("moment", ["launch", "middle"])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_hardware_is_in_the_heading(gpus: int, moment: str, width: int) -> None:
+    """In short where the line is: what it is, without its memory."""
+    heading = texts(board(view_of(gpus, moment), on(width, 24)))[0]
+    assert f"{gpus} x H100" in heading
+
+
 @pytest.mark.parametrize("gpus", [2, 4, 6, 8])
 @pytest.mark.parametrize("size", [(66, 22), (120, 38), (205, 38), (205, 30), (300, 60)])
 def test_tiles_of_an_even_number_of_gpus_leave_no_hole(gpus: int, size: tuple[int, int]) -> None:

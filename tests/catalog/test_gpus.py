@@ -120,6 +120,20 @@ def test_multicast_came_with_hopper_and_needs_nvlink() -> None:
     assert {gpus.vendor(gpu) for gpu in records.gpus() if gpus.has_multicast(gpu)} == {"NVIDIA"}
 
 
+@pytest.mark.parametrize(
+    ("name", "brief"),
+    [
+        ("NVIDIA H100 80GB HBM3", "H100"), ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA A100 80GB PCIe", "A100"), ("NVIDIA A100-PCIE-40GB", "A100"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"), ("NVIDIA RTX A6000", "RTX A6000"),
+        ("AMD Instinct MI300X", "MI300X"), ("TPU v5p", "TPU v5p"), ("NVIDIA H20-3e", "H20-3e"),
+        ("NVIDIA B300 SXM6 AC", "B300"), ("NVIDIA GH200 120GB", "GH200"),
+    ],
+)  # fmt: skip
+def test_brief_names_have_no_form_and_no_memory(name: str, brief: str) -> None:
+    assert gpus.brief_name(next(gpu for gpu in records.gpus() if gpu.name == name)) == brief
+
+
 def test_short_names() -> None:
     named = {gpu.name: gpus.short_name(gpu) for gpu in records.gpus()}
     assert named["NVIDIA H200"] == "H200"

@@ -30,6 +30,7 @@ SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
+LEAST_NAME = 13  # cells of the name of the model, cut
 LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
 FACTS_NEED = 30  # cells of a narrow board that has room for a fact
 GAP = 3  # cells between the curve and the GPUs
@@ -53,6 +54,7 @@ class View(NamedTuple):
     wall: Callable[[], Wall] | None = None  # what the wall shows beside all this
     facts: Callable[[], tuple[tuple[str, str], ...]] = tuple  # names and values, for the opening
     band: str = ""  # the role of a heading that is a band across the screen, if something is wrong
+    brief: str = ""  # the second title in short
     word: str = ""  # for the phase, where its own name would not be true
 
 
@@ -122,15 +124,19 @@ def _ruled(width: int, words: Sequence[tuple[int, Row]], screen: Screen) -> Row:
 
 
 def _titles(view: View, room: int, screen: Screen) -> Row:
-    """The first titles, as far as they fit the room."""
+    """The first titles, as far as they fit the room; the second one in short where it does not."""
     between = " · " if screen.unicode else " - "
     dots = "…" if screen.unicode else ">"
+    if view.brief and len(between.join(view.titles[:2])) > room:
+        view = view._replace(titles=(view.titles[0], view.brief, *view.titles[2:]))
     kept = len(between) + min(len(view.titles[1]), HARDWARE) if len(view.titles) > 1 else 0
-    first = room - kept if room >= 2 * kept else room
+    first = room - kept if room - kept >= LEAST_NAME else room
     row: list[Span] = [*clipped([("title", view.titles[0])], first, dots)]
     for number, title in enumerate(view.titles[1:]):
         left = room - length(row) - len(between)
-        if number == 0 and left >= LEAST_HARDWARE:  # what it runs on is always there
+        if number == 0 and left >= min(
+            LEAST_HARDWARE, len(title)
+        ):  # what it runs on is always there
             row += [("track", between), *clipped([("label", title)], left, dots)]
         elif len(title) <= left:
             row += [("track", between), ("label", title)]
@@ -195,8 +201,8 @@ def _wide(view: View, inner: int, rows: int, screen: Screen) -> list[Row]:
     high = body
     curves = _coming(view, left, high, screen) or plots.plots(view.training, left, high, screen)
     shift = 1 + left + GAP
-    words = _heading(view, left + 2 if panel.words else inner + 1, screen)
-    words += [(shift + place, (("label", word),)) for place, word in panel.words if word]
+    named = [(shift + place, (("label", word),)) for place, word in panel.words if word]
+    words = [*_heading(view, named[0][0] if named else inner + 1, screen), *named]
     lines: list[Row] = [_banded(view, _ruled(inner + 1, words, screen))]
     for number in range(high):
         beside = panel.rows[number] if number < len(panel.rows) else ()

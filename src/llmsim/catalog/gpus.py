@@ -69,6 +69,16 @@ def short_name(gpu: Gpu) -> str:
     return name
 
 
+def brief_name(gpu: Gpu) -> str:
+    """The name without its brand, form and memory: "H100", "A100", "RTX 4090"."""
+    name = short_name(gpu).removeprefix("GeForce ")
+    for form in ("-SXM", " SXM", "-PCI", " PCI"):
+        name = name.partition(form)[0]
+    words = name.split(" ")
+    memory = (place for place, word in enumerate(words) if word.endswith("GB"))
+    return " ".join(words[: next(memory, len(words))])
+
+
 def device(gpu: Gpu) -> Device:
     """What people call it; a TPU is not a "GPU"."""
     return "TPU" if vendor(gpu) == "Google" else "GPU"

@@ -13,7 +13,7 @@ from llmsim.board.board import View
 from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
 from llmsim.board.wall_content import Wall
-from llmsim.catalog.gpus import device, short_name
+from llmsim.catalog.gpus import brief_name, device, short_name
 from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
 from llmsim.job.records import Job
 from llmsim.job.schedule import last_step
@@ -160,6 +160,7 @@ class Dashboard:
         cluster = self._readings.cluster(moment, shown, pace)
         return View(
             titles=(job.model.name, self._hardware(), job.run_name, job.recipe.name),
+            brief=self._briefly(),
             phase=phase_of(moment),
             phase_share=-1.0 if stands(moment) else _share(self.run, moment),
             doing=doing,
@@ -194,6 +195,9 @@ class Dashboard:
 
     def _hardware(self) -> str:
         return f"{self.run.job.layout.gpus:,} x {short_name(self.run.job.gpu)}"
+
+    def _briefly(self) -> str:
+        return f"{self.run.job.layout.gpus:,} x {brief_name(self.run.job.gpu)}"
 
     def _progress(self, moment: Moment, logged: Step | None) -> tuple[str, str, float, str]:
         """The progress bar: its count, the text beside it, its share and the time left."""
