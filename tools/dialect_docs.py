@@ -43,9 +43,9 @@ HEAD = """\
 
 A dialect is the log of one framework. This page shows the log of each framework.
 An excerpt has up to three parts: lines of the training, lines of a validation, and lines of the
-launch. The second part also has lines that stand around a validation. The third part has the first
-lines of the launch that no other framework prints. Long lines are cut. `make docs` makes the
-excerpts with this command:
+launch. The second part also has lines that stand around a validation. Some lines of a
+launch are printed by this framework alone: the third part has the first of these lines. Long lines
+are cut. `make docs` makes the excerpts with this command:
 
 `{command}`
 

@@ -45,8 +45,8 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run, or as many as with `rare` if these are more |
-| `chaos` | about six incidents in a run, or three times as many as with `rare` if these are more |
+| `typical` | one or two incidents in a run; if `rare` gives more, as many as `rare` |
+| `chaos` | about six incidents in a run; on a large cluster three times as many as `rare` |
 
 The rates of most failures come from Llama 3 405B, whose training was interrupted 419 times in 54
 days on 16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. To these rates

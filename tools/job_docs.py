@@ -137,7 +137,7 @@ and `steps` are the number of the last step. Some keys do not have the name of t
 
 `command` in [run] is only a text: the last line of the log shows it as the command that plays the
 run again. llmsim ignores this key if a flag changes the run. If you edit a file that has this key,
-delete the key, since the command plays the run of the file before your edit.
+delete the key: its command still plays the old run.
 
 {keys}
 """

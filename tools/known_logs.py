@@ -42,7 +42,8 @@ COMPARED = (
     ),
     Compared(
         "olmo",
-        "allenai/OLMo issue 692 (August 2024); a log of April 2024; a reader of 0.6's logs",
+        "allenai/OLMo issue 692 (August 2024); a log of April 2024; a program that reads the logs "
+        "of 0.6",
         "in a terminal OLMo prints with Rich, but our lines are always as in a file or a pipe; the "
         "header of April 2024 has no epoch",
     ),
@@ -69,9 +70,10 @@ COMPARED = (
     ),
     Compared(
         "hf",
-        "logs of transformers 5 (2026, one log of August); logs of 4.5x with dicts of numbers",
-        "in a file each of our bars is a line, but tqdm joins bars by carriage returns; our rate "
-        "is the mean since the start (except after a resume), but tqdm's rate is a moving mean",
+        "logs of transformers 5 (2026, one log of August); logs of transformers 4.50 and later "
+        "with dicts of numbers",
+        "in a file llmsim writes each bar as a line, but tqdm writes carriage returns between the "
+        "bars; our rate is the mean since the start (except after a resume), but tqdm's rate is a moving mean",
     ),
     Compared(
         "trl",
@@ -104,7 +106,7 @@ COMPARED = (
     Compared(
         "nemo",
         "a benchmark of B200 and two runs with val_loss (October 2025); BioNeMo's ESM2 and Evo 2 "
-        "(May and June 2025); Nemotron's guide on 25.07 (August 2025)",
+        "(May and June 2025); Nemotron's guide for NeMo 25.07 (August 2025)",
         "callbacks print the peak of the memory and tokens a second; BioNeMo prints val_ppl, and "
         "says when val_loss was not among the best; in the guide torchx's task stands before each "
         "line",

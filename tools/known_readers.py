@@ -133,7 +133,7 @@ READERS = (
     ),
     Reader(
         "torchtitan", "a public collector of results (collect_results.py)",
-        (Found("whole steps",
+        (Found("complete lines of steps",
                r"step:\s*(\d+)\s+loss:\s*([-\d.]+)\s+grad_norm:\s*([-\d.]+)\s+"
                r"memory:\s*([\d.]+)GiB\(([\d.]+)%\)\s+"
                r"tps:\s*([\d,]+)\s+tflops:\s*([\d.]+)\s+mfu:\s*([\d.]+)%",
@@ -191,7 +191,8 @@ READERS = (
         "olmo", "a public benchmark of micro-batches",
         (Found("rates", r"throughput/device/tokens_per_second=([0-9,.]+)", _after_first),
          Found("batch rates", r"throughput/device/batches_per_second=([0-9,.]+)", _after_first),
-         Found("peaks", r"System/Peak GPU Memory \(MB\)=([0-9,.]+)", _tens, at_least=True)),
+         Found("peaks of GPU memory", r"System/Peak GPU Memory \(MB\)=([0-9,.]+)", _tens,
+               at_least=True)),
     ),
     Reader(
         "olmo", "a public plotter of OLMo's losses",
@@ -301,8 +302,8 @@ OLDER = (
         "nanotron", "huggingface/bench_cluster: bench_cluster/report.py",
         r"\[default\d+\]:\S+ \S+ \[INFO\|DP=\d+\|PP=\d+\|TP=\d+\|\S+\]: iteration: (\d+) / \d+ \| "
         r"consumed_tokens: ([\d\.KM]+) \| elapsed_time_per_iteration_ms: ([\d\.KM]+) \| ",
-        "nanotron of 2024 printed elapsed_time_per_iteration_ms, and printed PP and TP also for "
-        "one rank",
+        "nanotron of 2024 printed elapsed_time_per_iteration_ms, and printed PP and TP even if "
+        "each is 1",
     ),
     Older(
         "megatron", "AMD-AGI/Primus-SaFE: Lens/modules/telemetry-processor",

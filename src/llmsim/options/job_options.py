@@ -111,7 +111,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "whose lines the log has: node (the first one), all or rank0", "what is usual", "WHAT",
+        "which ranks the log shows: rank0, node (first node's) or all", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(

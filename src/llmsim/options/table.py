@@ -171,7 +171,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show; real: as long as reality", "3m", "TIME", infinite="real",
+        "length of a show, such as 10m, or real", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
@@ -189,7 +189,7 @@ OPTIONS = (
     ),
     Option(
         "runs", whole_number(0, 10**9), "a whole number, 0 for ever",
-        "runs to play, each with the next seed; 0 for ever", "1", "N", page_default="0",
+        "runs to play, each with the next seed; 0: no end", "1", "N", page_default="0",
     ),
     Option(
         "exit-after-time", parse_duration, "a time such as 90s or 2h10min",

@@ -10,7 +10,7 @@ OLDER_TRAITS = (("max_shard_gb", 5), ("validates_end", False))
 
 FRAMEWORK = Framework(
     "hf",
-    "Hugging Face's Trainer (transformers 5, or 4 by --release): dicts above a progress bar",
+    "Hugging Face's Trainer (of transformers 5 or 4): dicts above a progress bar",
     (*PRETRAINING, "sft", "lora"),
     source="pypi.org/project/transformers",
     release="5.23.0",
