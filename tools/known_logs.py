@@ -73,7 +73,8 @@ COMPARED = (
         "logs of transformers 5 (2026, one log of August); logs of transformers 4.50 and later "
         "with dicts of numbers",
         "in a file llmsim writes each bar as a line, but tqdm writes carriage returns between the "
-        "bars; our rate is the mean since the start (except after a resume), but tqdm's rate is a moving mean",
+        "bars; our rate is the mean since the start (except after a resume), but tqdm's rate is a "
+        "moving mean",
     ),
     Compared(
         "trl",
