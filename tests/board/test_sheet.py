@@ -12,9 +12,11 @@ from llmsim.board.sheet import in_columns, planned
 from llmsim.board.wall import wall
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
+from llmsim.run.events import Summary
+from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run
 from llmsim.show.dashboard import Dashboard
+from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
 
@@ -70,7 +72,7 @@ def test_the_plan_of_the_rate_rises_in_the_warm_up_and_falls_after_it() -> None:
     screen, run = screen_of(200, 50), a_run(64)
     training = Dashboard(run).view(1.0, 1.0).training
     assert training.step == 0
-    rows = [text_of(row)[7:] for row in planned(training, 107, 20, screen)[:-1]]
+    rows = [text_of(row)[7:] for row in planned(training, 107, 21, screen)[1:-1]]
     highest = [sum(row[column] not in " ⠀" for row in rows) for column in range(100)]
     warm = round(100 * run.job.schedule.warmup / run.job.schedule.steps)
     assert run.job.schedule.decay == "cosine"
@@ -100,3 +102,23 @@ def test_heading_and_bar_say_the_same_part_of_a_launch() -> None:
             assert parts[0][0] == parts[1][0]
             seen.add(parts[0][0])
     assert len(seen) > 20
+
+
+def test_a_part_of_a_longer_run_says_which() -> None:
+    """The steps of the part, what it reads, and its place in the plan of the whole run."""
+    run = run_of(plan(Options(seed=4, start=START, gpus=131_072)))
+    schedule, screen = run.job.schedule, screen_of(200, 50)
+    assert 1 < schedule.first_step < schedule.steps < schedule.horizon
+    view = Dashboard(run).view(1.0, 1.0)
+    facts = dict(view.facts())
+    own = f"{schedule.first_step:,} to {schedule.steps:,} of {schedule.horizon:,}"
+    assert facts["steps"] == own
+    ended = next(event for event in events(run) if isinstance(event, Summary))
+    assert facts["to read"] == f"{units.short(ended.tokens)} tokens"
+    _, *rows, _ = planned(view.training, 107, 21, screen)
+    lowest = [(role, glyph) for role, text in rows[-1][2:] for glyph in text]
+    bright = [place for place, (role, _) in enumerate(lowest) if role != "track"]
+    assert bright == [*range(bright[0], bright[-1] + 1)]
+    assert abs(bright[0] / 100 - schedule.first_step / schedule.horizon) <= 0.01
+    assert abs(bright[-1] / 100 - schedule.steps / schedule.horizon) <= 0.02
+    assert all(glyph != " " for _, glyph in lowest)

@@ -217,7 +217,7 @@ def _legend(
     cluster: Cluster, part: Section, seen: Sequence[int], scale: Row, width: int, screen: Screen
 ) -> Row:
     """What a cell is and how the colours are meant, as much as there is room for."""
-    texts = [f"{cluster.gpus:,} GPUs", degrees(seen, screen)]
+    texts = [f"{cluster.gpus:,} {cluster.device}s", degrees(seen, screen)]
     if part.stride > 1:
         texts.append(f"1 cell = {part.stride:,}")
     used = sum(len(text) for _, text in scale)

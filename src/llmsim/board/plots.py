@@ -51,6 +51,7 @@ class Training(NamedTuple):
     throughput_usual: str = ""  # while steps are made
     alarm: tuple[str, ...] = ()  # role and word in capitals for why none are made, if none are
     before: int = 0  # steps before the first one here, of a part of a longer run
+    whole: int = 0  # steps of the longer run, if this is a part of one
 
 
 def span(step: int, steps: int) -> int:
@@ -284,9 +285,9 @@ def axis(training: Training, room: int, screen: Screen) -> Row:
     return _axis(training.before, span(training.step, training.steps), room, screen)
 
 
-def whole_axis(training: Training, room: int, screen: Screen) -> Row:
-    """The steps of the whole run."""
-    return _axis(training.before, training.steps, room, screen)
+def axis_of(steps: int, room: int, screen: Screen) -> Row:
+    """The steps from the first to the last of these."""
+    return _axis(0, steps, room, screen)
 
 
 @lru_cache(maxsize=4)

@@ -11,10 +11,12 @@ from llmsim.text.style import Row, Span, clipped, length
 
 Facts = Sequence[tuple[str, str]]  # names and values, the most telling first
 
-NAMES, APART = 13, 2  # cells of the names of facts, and after them
+APART = 2  # cells after the name of a fact
 BETWEEN = 4  # cells between two columns of facts
 MOST_COLUMNS = 3
+RULED = 3  # cells of a line's head that are not for words
 LEAST_PLAN = 2  # rows of the planned rate
+PLANNED = "learning rate, as planned"
 LOOSE = 5  # times the rows of its facts: in a part this high there is a blank row between them
 
 
@@ -62,7 +64,7 @@ def _columns(facts: Facts, rows: int, count: int) -> list[Facts]:
 
 def _names(facts: Facts) -> int:
     """Cells of the names of a column."""
-    return max(NAMES, *(len(name) for name, _ in facts))
+    return max(len(name) for name, _ in facts)
 
 
 def _width(facts: Facts) -> int:
@@ -73,26 +75,52 @@ def _width(facts: Facts) -> int:
 # --- the plan ----------------------------------------------------------------------------------
 
 
+def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
+    """A line with words near its beginning: the head of a part. Words too many are cut."""
+    dash = "─" if screen.unicode else "-"
+    words = [*clipped(list(words), width - RULED, "…" if screen.unicode else ">")]
+    rest = width - length(words) - RULED
+    return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
+
+
 def planned(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The learning rate of the whole run as it is planned, over the run's steps, where there are
-    rows for it.
+    """The learning rate as it is planned, over the steps of the whole run, with a head; what is not
+    of this run, which may be a part of it, is faint. Nothing where there are no rows for it.
     """
     room = width - LABELS
-    if rows < LEAST_PLAN + 1:
+    if rows < LEAST_PLAN + 2:
         return []
-    columns = room * (2 if screen.unicode else 1)
-    values = _rates(training.rate, columns, training.steps)
-    graph = history(values, room, rows - 1, screen, "amber", max(values) or 1.0)
+    columns, whole = room * (2 if screen.unicode else 1), max(training.whole, training.steps)
+    values = _rates(training.rate, columns, training.before, whole)
+    graph = history(values, room, rows - 2, screen, "amber", max(values) or 1.0)
+    first = training.before * room // whole
+    last = max(first + 1, -(-(training.before + training.steps) * room // whole))
     top = f"{max(values):.1e}".replace("e-0", "e-")
     labels = [top, *[""] * (len(graph) - 2), "0"]
     drawn: list[Row] = [
-        (("label", f"{label:>{LABELS - 1}}"), ("track", edge(bool(label), screen)), *row)
+        (
+            ("label", f"{label:>{LABELS - 1}}"),
+            ("track", edge(bool(label), screen)),
+            *_within(row, first, last),
+        )
         for label, row in zip(labels, graph, strict=True)
     ]
-    return [*drawn, plots.whole_axis(training, room, screen)]
+    is_part = last - first < room
+    name = "learning rate of the whole run, this part bright" if is_part else PLANNED
+    axis = plots.axis_of(whole, room, screen)
+    return [ruled((("label", name),), width, screen), *drawn, axis]
+
+
+def _within(row: Row, first: int, last: int) -> Row:
+    """A row of one span, faint where it is not between two cells."""
+    ((role, text),) = row
+    parts = (("track", text[:first]), (role, text[first:last]), ("track", text[last:]))
+    return tuple((each, part) for each, part in parts if part)
 
 
 @lru_cache(maxsize=4)
-def _rates(rate: Value, columns: int, steps: int) -> tuple[float, ...]:
+def _rates(rate: Value, columns: int, before: int, steps: int) -> tuple[float, ...]:
     """The rate in the middle of each part of a run."""
-    return tuple(rate(max(1, round((column + 0.5) * steps / columns))) for column in range(columns))
+    return tuple(
+        rate(max(1, round((column + 0.5) * steps / columns)) - before) for column in range(columns)
+    )

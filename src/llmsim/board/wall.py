@@ -23,9 +23,9 @@ from llmsim.board.graphs import LABELS, Mark, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, titled
 from llmsim.board.letters import width as width_of
 from llmsim.board.plots import Number
-from llmsim.board.sheet import LOOSE, in_columns, planned
+from llmsim.board.sheet import LOOSE, in_columns, planned, ruled
 from llmsim.board.wall_content import Wall
-from llmsim.board.wall_gpus import gpus, ruled
+from llmsim.board.wall_gpus import gpus
 from llmsim.text import units
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length, shade
@@ -184,9 +184,7 @@ def _plan(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
     if rows >= LOOSE * len(facts):
         facts = [row for fact in facts for row in (fact, ())]
     lines = [ruled((("label", "the plan"),), width, screen), *facts]
-    rate = planned(view.training, width, rows - len(lines) - 1, screen)
-    if rate:
-        lines += [ruled((("label", "learning rate, as planned"),), width, screen), *rate]
+    lines += planned(view.training, width, rows - len(lines), screen)
     return [*lines, *[()] * (rows - len(lines))][:rows]
 
 

@@ -6,20 +6,12 @@ from math import fsum
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts
 from llmsim.board.graphs import history
+from llmsim.board.sheet import RULED, ruled
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, clipped, length
+from llmsim.text.style import Row, Span, length
 
 PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
-RULED = 3  # cells of a line's head that are not for words
-
-
-def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
-    """A line with words near its beginning: the head of a part. Words too many are cut."""
-    dash = "─" if screen.unicode else "-"
-    words = [*clipped(list(words), width - RULED, "…" if screen.unicode else ">")]
-    rest = width - length(words) - RULED
-    return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
 
 
 def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:

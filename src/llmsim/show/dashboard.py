@@ -16,7 +16,7 @@ from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import brief_name, device, short_name
 from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
 from llmsim.job.records import Job
-from llmsim.job.schedule import last_step
+from llmsim.job.schedule import last_step, whole_run
 from llmsim.physics.learning import gradient, learning_rate, loss, objectives
 from llmsim.physics.speed import batch_ramp, step_time
 from llmsim.run import goodput, names
@@ -275,6 +275,7 @@ class Dashboard:
             throughput_usual=usual,
             alarm=(wrong.letters, wrong.word) if wrong else (),
             before=before,
+            whole=whole_run(job.schedule),
             validated=tuple(
                 (step - before, value)
                 for step, value in self._marks(taught, validated)

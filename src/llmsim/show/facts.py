@@ -2,6 +2,7 @@
 
 from llmsim.catalog.gpus import device
 from llmsim.job.records import Job, batch_tokens
+from llmsim.job.schedule import last_step, whole_run
 from llmsim.physics.learning import objectives
 from llmsim.text import units
 
@@ -11,12 +12,14 @@ def facts(job: Job) -> tuple[tuple[str, str], ...]:
     shape, plan, spread = job.architecture, job.schedule, job.layout
     ranks = {"dp": spread.dp, "cp": spread.cp, "tp": spread.tp, "pp": spread.pp, "ep": spread.ep}
     split = "  ".join(f"{name} {count:,}" for name, count in ranks.items() if count > 1)
+    first, last, whole = plan.first_step, last_step(plan), whole_run(plan)
+    is_part, about = last - first < whole - 1, "about " * (last == plan.reached)
     return (
         ("parameters", units.short(job.model.parameters)),
         (f"{device(job.gpu)}s", f"{spread.gpus:,} x {job.gpu.name}"),
         ("data", f"{job.dataset.name}, {job.dataset.kind}"),
-        ("to read", f"{units.short(objectives.tokens(job, 1, plan.steps))} tokens"),
-        ("steps", f"{plan.steps:,}"),
+        ("to read", f"{about}{units.short(objectives.tokens(job, first, last))} tokens"),
+        ("steps", f"{first:,} to {about}{last:,} of {whole:,}" if is_part else f"{whole:,}"),
         ("a step", f"{units.short(batch_tokens(job))} tokens"),
         ("sequence", f"{plan.sequence:,} tokens"),
         ("layers", f"{shape.layers}"),
