@@ -97,6 +97,8 @@ Details:
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
   of the node, and the node is repaired. From the next attempt on, every log, gauge and export shows
   the spare's host name, address, UUIDs and serial numbers.
+- `hbm-ecc` needs GPUs of NVIDIA's with ECC on. GeForce and workstation cards have no ECC, or their
+  ECC is off, as they are shipped.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
   share of the whole time. The board below the log shows the goodput from the second attempt on.

@@ -7,6 +7,7 @@ from statistics import mean, median
 
 import pytest
 
+from llmsim.errors import PlanError
 from llmsim.job.records import Job
 from llmsim.run.incident_kinds import (
     CAUSES,
@@ -26,6 +27,7 @@ from llmsim.run.incidents import (
     possible,
 )
 from tests.incidents.told import job_on, symptoms
+from tests.runs import job_of
 
 DAYS_54 = 54 * 86_400.0
 
@@ -177,6 +179,27 @@ def test_a_job_meets_only_what_it_can_meet() -> None:
     assert not possible(kind_named("link-down"), job_on(3, gpus=8))
     assert possible(kind_named("gpu-lost"), alone)
     assert not any(possible(kind_named("scale-collapse"), job_on(seed)) for seed in range(5))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "corrects"),
+    [("NVIDIA GeForce RTX 3090", False), ("NVIDIA GeForce RTX 4090", False),
+     ("NVIDIA RTX A6000", False), ("AMD Instinct MI300X", False), ("NVIDIA L40S", True),
+     ("NVIDIA A100-SXM4-80GB", True)],
+)  # fmt: skip
+def test_no_memory_reports_an_error_that_it_does_not_look_for(gpu: str, corrects: bool) -> None:
+    """nvidia-smi's "Uncorr. ECC" is Off or N/A on consumer and workstation cards as shipped."""
+    job = job_of(3, gpus=4, gpu=gpu, model="Pebble-160M", recipe="pretrain", incidents="chaos")
+    seconds = 2000 * DAYS_54
+    drawn = {each.kind for each in incidents(job, seconds, seconds)}
+    assert ("hbm-ecc" in drawn) == corrects
+    assert {"data-killed", "preempt"} < drawn
+    options = {"gpus": 4, "gpu": gpu, "model": "Pebble-160M", "incident": ("hbm-ecc@50%",)}
+    if corrects:
+        assert job_of(3, **options).asked
+        return
+    with pytest.raises(PlanError, match=r"^hbm-ecc cannot happen here: it needs NVIDIA's GPUs "):
+        job_of(3, **options)
 
 
 def test_people_are_slower_at_night_and_machines_are_not() -> None:

@@ -25,9 +25,10 @@ Layer = Literal[
 ]  # fmt: skip
 
 
-# What a job must have for a kind to be possible: NVIDIA's GPUs, several ranks whose collectives
-# NCCL or RCCL makes, both (ranks that wait for an NVIDIA GPU), several nodes, or a loss scale.
-Need = Literal["anything", "NVIDIA", "ranks", "NVIDIA ranks", "nodes", "fp16"]
+# What a job must have for a kind to be possible: NVIDIA's GPUs, NVIDIA's GPUs whose ECC is on,
+# several ranks whose collectives NCCL or RCCL makes, several ranks that wait for an NVIDIA GPU,
+# several nodes, or a loss scale.
+Need = Literal["anything", "NVIDIA", "ECC", "ranks", "NVIDIA ranks", "nodes", "fp16"]
 
 
 class Kind(NamedTuple):
@@ -98,7 +99,7 @@ KINDS: tuple[Kind, ...] = (
         "`CUDA error: uncorrectable ECC error encountered`", "`Exited with exit code 1`",
         "double-bit errors and remapped rows rise by 1, a remap is pending until the GPU is reset; "
         "the Xid gauge shows 94; in less than a step the process ends, and the gauge shows 45",
-        "a restart at once on the same node; the GPU is reset later", 4.0, -6, needs="NVIDIA",
+        "a restart at once on the same node; the GPU is reset later", 4.0, -6, needs="ECC",
     ),
     Kind(
         "gpu-lost", "GPU", "death", "the GPU has fallen off the bus",

@@ -96,6 +96,7 @@ def _offers(job: Job) -> tuple[Need, ...]:
     has: dict[Need, bool] = {
         "anything": True,
         "NVIDIA": nvidia,
+        "ECC": nvidia and gpus.counts_errors(job.gpu),
         "ranks": several and gpus.is_a(job.gpu, "GPU"),
         "NVIDIA ranks": nvidia and several,
         "nodes": layout.nodes > 1,
