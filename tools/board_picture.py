@@ -166,7 +166,7 @@ def cell(char: Char, x: float, y: float, theme: dict[str, str]) -> Iterator[str]
         "fill": ink(char.fg, theme["default"]),
         "opacity": FAINT_OPACITY if char.strikethrough else 1,
     }
-    filled = list(configs(char.data))
+    filled = list(configs(char.data)) if char.data else []  # of a wide glyph the second cell
     for left, top, width, height in filled:
         yield rectangle(x + left * CELL, y + top * LINE, width * CELL, height * LINE, **style)
     if not filled and char.data.strip():
