@@ -7,6 +7,7 @@ import pytest
 from llmsim.board.board import board, percent_of
 from llmsim.board.gpu_panel import gpu_panel
 from llmsim.board.wall import wall
+from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row
 from tests.board.stage import still
@@ -47,6 +48,18 @@ def test_the_hardware_is_in_the_heading(gpus: int, moment: str, width: int) -> N
     """In short where the line is: what it is, without its memory."""
     heading = texts(board(view_of(gpus, moment), on(width, 24)))[0]
     assert f"{gpus} x H100" in heading
+
+
+def test_the_first_fall_leaves_the_rows_of_the_wall_to_what_comes_after_it() -> None:
+    """The loss falls from 10.3 to 2.6: by its logarithm the first tenth would have half of them."""
+    view, more = (
+        still(7, 8, 0.9),
+        Wall((), (("busy", "8 computing"),), lambda _first, _last: 1.0, "1.000", (), ()),
+    )
+    rows = texts(wall(view, more, [], on(120, 40)))
+    numbers = [float(told[1]) for row in rows if (told := re.match(r" +([\d.]+) ┤", row))]
+    assert len(numbers) >= 3
+    assert max(numbers) < 2.6 + 0.4 * (10.3 - 2.6)
 
 
 @pytest.mark.parametrize("gpus", [2, 4, 6, 8])

@@ -98,7 +98,7 @@ def _scaled(values: Sequence[float], low: float, high: float) -> list[float]:
     return [(value - low) / ((high - low) or 1.0) for value in values]
 
 
-def _bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
+def bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
     """The scale: without the first steep fall, but with a part of it, and without what is nan."""
     values = [value for value in values if not isnan(value)]
     if not values:
@@ -128,7 +128,7 @@ def _loss_curve(
 ) -> list[Row]:
     """The same; most of the time nothing of it has changed since the last drawing."""
     values = _sampled(loss, columns, known, steps)
-    ends = _bounds(values, columns) if values else ()
+    ends = bounds(values, columns) if values else ()
     raw = _sampled(_single(loss), columns, known, steps)
     marks = _marks(marked, steps, values, columns)
     return log_curve(values, columns, rows, marks, screen, raw, ends)
@@ -323,5 +323,5 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
     values = samples(training, training.loss, max(room, 1), screen._replace(unicode=False))
     if room < LEAST_SPARK or not values:
         return row
-    line = spark(_scaled(values, *_bounds(values, room)), screen.unicode)
+    line = spark(_scaled(values, *bounds(values, room)), screen.unicode)
     return (*row, ("", "  "), ("curve", line))
