@@ -111,7 +111,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "which ranks the log shows: rank0, node (first node's) or all", "what is usual", "WHAT",
+        "ranks whose lines the log has: rank0, node or all", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(

@@ -148,8 +148,8 @@ KINDS: tuple[Kind, ...] = (
         "thermal", "GPU", "drain", "a GPU is too hot and lowers its clock",
         "the GPU's temperature rises to between 84 and 90 C", "nobody", "",
         "steps 10 to 80 % longer, equally on all ranks", "",
-        "the GPU's clock falls, and NVML gives the reasons 0x8, 0x20 and 0x40 (0x88 for a power "
-        "brake); the tensor activity of all other GPUs falls",
+        "the GPU's clock falls, and NVML gives the reasons 0x8, 0x20 and 0x40 (for a power "
+        "brake 0x8 and 0x80 instead); the tensor activity of all other GPUs falls",
         "in half of the cases a person restarts the job without the node; otherwise the GPU cools "
         "down", 8.0, None,
     ),
@@ -227,7 +227,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "scale-collapse", "numerics", "numbers", "the loss scale of fp16 halves until it is 1",
         "the gradient norm climbs for hundreds of steps",
-        "one rank, where the framework ends the run", "",
+        "one rank, if the framework ends the run", "",
         "every step is skipped, the scale halves each time, down to 1", "", "none",
         "the run goes back to a checkpoint, with a lower learning rate", 30.0, 1, node_fault=False,
         needs="fp16",
