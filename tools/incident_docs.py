@@ -162,7 +162,7 @@ def status(kind: Kind) -> str:
     if kind.consequence == "numbers" and kind.exit_status is not None:
         return f"{kind.exit_status} where the framework ends the run; else a person stops the run"
     if kind.consequence == "stop":
-        return f"{kind.exit_status} if the framework saves at SIGTERM; else SIGTERM (15) ends the process"
+        return f"{kind.exit_status} if the framework saves at SIGTERM; else SIGTERM (15) ends it"
     if kind.exit_status == -6:
         return (
             "-6 (the signal SIGABRT), as torchrun prints it; Slurm shows torchrun's own status, 1"

@@ -149,7 +149,7 @@ def _layout(job: Job) -> dict[str, object]:
         # number format of the frozen weights under an adapter; null: bf16, or no adapter
         "frozen_base": "nf4" if layout.four_bit_base else None,
         "compiled": layout.engine.compiled,  # whether torch.compile or XLA compiles the model
-        # true: the loss makes no fp32 copy of the logits, in frameworks that can do without
+        # true: the loss makes no fp32 copy of the logits
         "fused_loss": layout.engine.fused_loss,
         "flash_attention": layout.engine.flash,  # whether attention keeps no matrix of scores
     }
