@@ -1,6 +1,7 @@
 """The board when something breaks: who is to blame, what is gone, where the curve was cut."""
 
 import re
+from datetime import datetime
 from functools import cache
 
 import pytest
@@ -11,6 +12,7 @@ from llmsim.board.plots import Training, loss_curve
 from llmsim.board.wall import wall
 from llmsim.job.records import Asked
 from llmsim.options.table import Options
+from llmsim.planning.plan import plan
 from llmsim.run.events import Failed, Incident
 from llmsim.run.moment import state
 from llmsim.run.simulation import run_of
@@ -24,6 +26,7 @@ from llmsim.text.style import REVERSE, ROLES, Row
 from tests.board.stage import Terminal
 from tests.incidents.told import job_on
 
+START = datetime(2026, 1, 30, 12)
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
@@ -215,6 +218,32 @@ def test_an_outage_shows_no_gpu_as_busy() -> None:
             seen = Readings(run, pace.simulated).cluster(state(run, at), shown, 1.0)
             busy = [seen.read(index).busy for index in range(64)]
             assert max(busy) < 0.1, (kind, after, busy)
+
+
+@pytest.mark.parametrize("kind", ["thermal", "preempt", "straggler"])
+def test_no_gpu_computes_while_a_job_that_was_asked_to_stop_ends(kind: str) -> None:
+    """The last step is made and its save goes on in the background: 700 W stood there for it."""
+    options = Options(seed=11, gpus=8, start=START, incident=(f"{kind}@50%",))
+    run = run_of(plan(options._replace(recipe="sft", incidents="none")))
+    ending = next(each for each in run.timeline if each.kind == "failure")
+    assert any(getattr(event, "name", "") == "stopped in order" for event in ending.events)
+    at = 0.5 * (ending.began + ending.ended)
+    view = Dashboard(run).view(at, 0.0)
+    assert view.wall
+    assert "computing" not in " ".join(text for _, text in view.wall().doing)
+    assert max(view.cluster.read(index).power for index in range(8)) < 0.5
+
+
+@pytest.mark.parametrize("gpus", [1, 8])
+def test_a_launch_that_fails_has_no_weights_on_its_gpus(gpus: int) -> None:
+    options = Options(seed=11, gpus=gpus, start=START, incident=("init-fail@50%",))
+    run = run_of(plan(options._replace(incidents="none")))
+    failed = next(each for each in run.timeline if each.kind == "failure")
+    for part in (0.1, 0.5, 0.9):
+        at = failed.began + part * (failed.ended - failed.began)
+        view = Dashboard(run).view(at, 0.0)
+        assert max(view.cluster.read(index).gib for index in range(gpus)) < 5.0
+        assert max(view.cluster.read(index).busy for index in range(gpus)) < 0.3
 
 
 @pytest.mark.parametrize("gpus", [4, 8, 64, 256])

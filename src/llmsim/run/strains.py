@@ -126,20 +126,30 @@ def _warmed(job: Job, loads: list[Load], warming: _Warming) -> Iterator[Load]:
                 yield warm._replace(began=warming.began)
 
 
+# What a job says that has saved before it ends, because it was asked to or its time is over.
+_IN_ORDER = ("stopped in order", "time is over")
 # What launchers say when their last process has ended: no memory is used from then on.
 _ENDED = ("failure", "all failed", "store gone", "signal exception")
 
 
 def _failing(segment: Segment) -> Iterator[Load]:
-    """The part of a step before the fault, and the wait of all that are left for the end."""
-    faults = [event.at for event in segment.events if isinstance(event, Incident)]
+    """The part of a step before the fault, and the wait of all that are left for the end; before
+    the first step the launch, and of an end in order the save that goes on in the background.
+    """
+    struck = [event for event in segment.events if isinstance(event, Incident)]
+    faults = [event.at for event in struck]
     fault = max(segment.began, min(faults, default=segment.events[0].at if segment.events else 0.0))
     gone = [event.at for event in segment.events if isinstance(event, Failed)]
     said = [e.at for e in segment.events if isinstance(e, Symptom) and e.name in _ENDED]
     gone = [min(*gone, max(said))] if gone and said else gone  # Slurm speaks after it
-    if fault > segment.began:
-        yield Load("training", segment.began)
-    yield Load("hang", fault)
+    if any(e.name in _IN_ORDER for e in segment.events if isinstance(e, Symptom)):
+        yield Load("checkpoint", segment.began)
+    elif any(event.kind == "init-fail" for event in struck):
+        yield Load("starting", segment.began)
+    else:
+        if fault > segment.began:
+            yield Load("training", segment.began)
+        yield Load("hang", fault)
     if gone and gone[0] < segment.ended:
         yield Load("idle", gone[0])
 
