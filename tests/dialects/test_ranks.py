@@ -57,8 +57,9 @@ def test_torchtitan() -> None:
     assert [stage for stage, _ in built] == ["3", "7"]
     assert built[0][1] == "'layers.12', 'layers.13', 'layers.14', 'layers.15'"
     log, _ = log_and_job(
-        "[parallel]\nep = 8\n", dialect="torchtitan", model="X-8x7B", gpu=H100, gpus=64
-    )
+        "[parallel]\ntp = 1\npp = 1\nep = 8\n", dialect="torchtitan", model="X-8x7B",
+        gpu=H100, gpus=64,
+    )  # fmt: skip
     assert "mesh with ['dp_shard_mod_ep', 'dp_shard_in_ep'], [8, 8]" in log
 
 

@@ -21,12 +21,7 @@ from math import hypot, log2
 from llmsim.catalog.gpus import fabric, has_fast_link, linked_nodes
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout, state_ranks
-from llmsim.model.architecture import (
-    Architecture,
-    expert_parameters,
-    parameter_count,
-    trained_parameter_count,
-)
+from llmsim.model.architecture import Architecture, parameter_count, trained_parameter_count
 from llmsim.physics.hardware.memory import NF4
 from llmsim.typed import Literal, NamedTuple
 
@@ -127,16 +122,19 @@ def _bandwidth_seconds(
 
 @lru_cache(maxsize=4096)
 def collective(
-    gpu: Gpu, operation: Operation, size: int, ranks: int, ranks_per_node: int
+    gpu: Gpu, operation: Operation, size: int, ranks: int, ranks_per_node: float
 ) -> Transfer:
-    """Time of one collective over `ranks` GPUs, `ranks_per_node` of them in each node."""
+    """Time of one collective over `ranks` GPUs, `ranks_per_node` of them in each node.
+
+    It is less than 1 where only some of the nodes that NVLink joins have one of these GPUs.
+    """
     if ranks <= 1 or size <= 0:
         return Transfer(operation, size, ranks, 0.0, 0.0)
-    ranks_per_node = min(ranks, max(1, ranks_per_node) * linked_nodes(gpu))
-    nodes = -(-ranks // ranks_per_node)
+    near = min(ranks, max(1, int(ranks_per_node * linked_nodes(gpu))))
+    nodes = -(-ranks // near)
     depth = 1.0 + 0.15 * log2(nodes / 2) if nodes > 1 else 1.0  # trees deepen with the cluster
     latency, fill = (_NETWORK_LATENCY, _NETWORK_FILL) if nodes > 1 else (_NODE_LATENCY, _NODE_FILL)
-    payload = _bandwidth_seconds(gpu, operation, size, ranks, ranks_per_node, nodes)
+    payload = _bandwidth_seconds(gpu, operation, size, ranks, near, nodes)
     ring = operation in ("all-gather", "reduce-scatter")
     hops = _RING_HOP * min(ranks, _LONGEST_RING) if ring and nodes > 1 else 0.0
     seconds = hops + hypot(latency * depth, payload) + fill * depth * size / (size + _KNEE)
@@ -151,7 +149,7 @@ def _flow(
     size: int,
     calls: int,
     ranks: int,
-    ranks_per_node: int,
+    ranks_per_node: float,
     hideable: float,
     visible: float,
 ) -> Flow:
@@ -162,9 +160,8 @@ def _flow(
     if not has_fast_link(gpu):
         hideable, overlap = 0.5 * hideable, min(0.7, 1.0 - visible)
     seconds = calls * collective(gpu, operation, size, ranks, ranks_per_node).seconds
-    return Flow(
-        purpose, operation, size, calls, ranks, ranks_per_node, seconds, hideable, overlap, visible
-    )
+    near = max(1, int(ranks_per_node))
+    return Flow(purpose, operation, size, calls, ranks, near, seconds, hideable, overlap, visible)
 
 
 def _engaged(flow: Flow, layout: Layout) -> Flow:
@@ -211,16 +208,11 @@ def _context_flows(
 
 
 def _expert_flow(config: Architecture, gpu: Gpu, layout: Layout, hidden: int, layers: int) -> Flow:
-    """Expert parallelism: tokens go to their experts and back, forward and backward.
+    """Expert parallelism: tokens go to their experts and back, forward and backward."""
+    from llmsim.physics.speed import expert_ranks  # most runs share no experts
 
-    Within a node a token goes to each of its k experts. Between m nodes it goes once to every
-    node that has one of them (DeepSeek-V3, section 3.2.2; DeepEP): to m (1 - (1 - 1/m)^k).
-    """
-    near = max(1, min(layout.ep, gpu.per_node // layout.tp)) * linked_nodes(gpu)
-    nodes, visits = -(-layout.ep // near), float(config.active_experts)
-    if nodes > 1:
-        visits = nodes * (1.0 - (1.0 - 1.0 / nodes) ** visits)
-    size = int(hidden * visits) // layout.tp
+    near = expert_ranks.near_experts(gpu, layout)
+    size = int(hidden * expert_ranks.visits(config, gpu, layout)) // layout.tp
     calls = (6 if layout.recompute == "full" else 4) * layers * layout.accumulation
     flow = _flow(gpu, "tokens to experts", "all-to-all", size, calls, layout.ep, near, 0.30, 1.0)
     return flow._replace(overlap=layout.engine.expert_overlap, visible=0.0)
@@ -236,15 +228,40 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
     Nothing hides the first gather of a pass (and part of the second) nor the last scatter:
     the share of these blocks is visible. Backward starts with the block that is still there.
     """
-    ranks = state_ranks(layout)
     if layout.dp * layout.cp == 1:
         return []
     near = max(1, min(gpu.per_node, layout.gpus // layout.nodes) // layout.tp)
-    payload = 2 * held_parameters(config, layout) // (layout.tp * layout.pp)
-    trained = payload
-    if config.adapter_rank:
-        payload = int(payload * NF4 / 2) if layout.four_bit_base else payload
-        trained = 2 * trained_parameter_count(config) // (layout.tp * layout.pp)
+    ranks, split, weights = state_ranks(layout), layout.tp * layout.pp, parameter_count(config)
+    found = []
+    if layout.ep > 1 and config.experts > 1:
+        from llmsim.physics.speed import expert_ranks  # most runs share no experts
+
+        weights -= expert_ranks.routed_parameters(config)
+        held, copies = expert_ranks.held_experts(config, layout), expert_ranks.copies(layout)
+        part = expert_ranks.copies_per_node(gpu, layout)
+        trained = 0 if config.adapter_rank else 2 * held
+        found = [
+            each._replace(purpose=f"{each.purpose}, experts")
+            for each in _shared_flows(config, gpu, layout, 2 * held, trained, copies, part)
+            if each.size and copies > 1
+        ]
+    trained = trained_parameter_count(config) if config.adapter_rank else weights
+    size, trained = 2 * weights // split, 2 * trained // split
+    return _shared_flows(config, gpu, layout, size, trained, ranks, near) + found
+
+
+def _shared_flows(
+    config: Architecture,
+    gpu: Gpu,
+    layout: Layout,
+    payload: int,
+    trained: int,
+    ranks: int,
+    near: float,
+) -> list[Flow]:
+    """The same of a GPU's bytes of weights and gradients, `near` of whose sharers a node has."""
+    if config.adapter_rank and layout.four_bit_base:
+        payload = int(payload * NF4 / 2)
     if layout.fp32_gradients:
         trained *= 2
     blocks = -(-config.layers // layout.pp) + 1
@@ -288,18 +305,6 @@ def _data_flows(config: Architecture, gpu: Gpu, layout: Layout) -> list[Flow]:
                 0.57 / micro, 1.0 / buckets,
             )  # fmt: skip
             return [_engaged(made, layout)]
-
-
-def held_parameters(config: Architecture, layout: Layout) -> int:
-    """Weights of the whole model that data ranks share: of experts each rank has its part.
-
-    An expert that no tensor rank cuts is larger, but has fewer copies whose gradients are added up.
-    """
-    if config.experts == 1 or layout.ep == 1:
-        return parameter_count(config)
-    sparse = config.layers - config.dense_layers
-    all_experts = sparse * config.experts * expert_parameters(config)
-    return parameter_count(config) - all_experts + all_experts // layout.ep
 
 
 @lru_cache(maxsize=1024)
