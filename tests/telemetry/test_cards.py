@@ -12,7 +12,7 @@ import pytest
 
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended
-from llmsim.telemetry import gpu_exporter_page, otlp
+from llmsim.telemetry import gpu_exporter_page, openmetrics, otlp
 from llmsim.telemetry.dcgm_counters import counters, parsed
 from llmsim.telemetry.dcgm_page import Exporter, page
 from llmsim.telemetry.dcgm_versions import version_named
@@ -22,11 +22,13 @@ from llmsim.telemetry.samples import gauges_of, tick_of
 from llmsim.telemetry.smi.answer import answer
 from llmsim.telemetry.smi.node import node_at
 from llmsim.telemetry.smi.request import request_of
+from llmsim.telemetry.writer import Settings
 from tests.incidents.told import lines
 from tests.runs import job_of
 
 H100, L40S, A6000 = "NVIDIA H100 80GB HBM3", "NVIDIA L40S", "NVIDIA RTX A6000"
 RTX_3090, RTX_4090 = "NVIDIA GeForce RTX 3090", "NVIDIA GeForce RTX 4090"
+RTX_5090 = "NVIDIA GeForce RTX 5090"
 
 
 def run_on(gpu: str) -> Run:
@@ -159,3 +161,25 @@ def test_a_card_without_ecc_remaps_no_rows() -> None:
     assert library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) == 0
     counts = [ctypes.byref(ctypes.c_uint()) for _ in range(4)]
     assert library.nvmlDeviceGetRemappedRows(handle, *counts) == NOT_SUPPORTED
+
+
+# --- profiling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gpu", "collected"),
+    [(RTX_3090, False), (RTX_4090, False), (RTX_5090, True), (A6000, True), (L40S, True)],
+)
+def test_dcgm_profiles_no_geforce_before_blackwell(gpu: str, collected: bool) -> None:
+    """NVIDIA/DCGM, issue 234, of GeForce: "supported starting with Blackwell GPUs". The exporter
+    skips each line of a list that names such a field then (counter_config.go).
+    """
+    run = run_on(gpu)
+    at = 0.4 * run_ended(run)
+    listed = "DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_PROF_SM_ACTIVE, gauge, y\n"
+    for text in (shown(run, at), shown(run, at, listed)):
+        assert len(values(text, "DCGM_FI_DEV_GPU_TEMP")) == 2
+        assert ("DCGM_FI_PROF_" in text) == collected
+    parts = openmetrics.begin(run, Settings(60.0)).parts
+    assert "DEV_GPU_TEMP" in parts
+    assert any(part.startswith("PROF_") for part in parts) == collected

@@ -101,3 +101,13 @@ def _least_watts(gpu: Gpu) -> int:
     if gpu.form == "geforce":
         return round(gpu.tdp_watts / 3 / 10) * 10
     return 200 if gpu.tdp_watts >= 500 else 100
+
+
+def has_profiling(gpu: Gpu) -> bool:
+    """Whether DCGM's profiling module works on a GPU: of GeForce cards, Blackwell's are the first.
+
+    Source: NVIDIA's answers in NVIDIA/DCGM, issue 234, and NVIDIA/dcgm-exporter, issues 294 and 404
+    (GeForce), and 5 (workstation cards). The exporter skips the fields ("Not collecting DCP
+    metrics").
+    """
+    return gpu.form != "geforce" or gpus.generation(gpu) not in ("Ampere", "Ada")

@@ -11,6 +11,7 @@ from functools import partial
 from operator import attrgetter
 
 from llmsim.catalog import gpus as catalog
+from llmsim.catalog.boards import has_profiling
 from llmsim.catalog.records import Gpu
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -141,6 +142,33 @@ _PCIE = (
 )
 _ECC = "Total number of {}-bit {} ECC errors."
 
+_PROFILING = (
+    _gauge("PROF_GR_ENGINE_ACTIVE", 1001, "Ratio of time the graphics engine is active.",
+           "gr_engine_active"),
+    _gauge("PROF_SM_ACTIVE", 1002, "The ratio of cycles an SM has at least 1 warp assigned.",
+           "sm_active", default=False),
+    _gauge("PROF_SM_OCCUPANCY", 1003, "The ratio of number of warps resident on an SM.",
+           "sm_occupancy", default=False),
+    _gauge("PROF_PIPE_TENSOR_ACTIVE", 1004,
+           "Ratio of cycles the tensor (HMMA) pipe is active.", "tensor_active"),
+    _gauge("PROF_DRAM_ACTIVE", 1005,
+           "Ratio of cycles the device memory interface is active sending or receiving data.",
+           "dram_active"),
+    Field("PROF_PIPE_FP64_ACTIVE", "gauge", "Ratio of cycles the fp64 pipes are active.", 1006,
+          partial(_constant, 0.0), default=False),
+    _gauge("PROF_PIPE_FP32_ACTIVE", 1007, "Ratio of cycles the fp32 pipes are active.",
+           "fp32_active", default=False),
+    Field("PROF_PIPE_FP16_ACTIVE", "gauge", "Ratio of cycles the fp16 pipes are active.", 1008,
+          partial(_constant, 0.0), default=False),
+    _gauge("PROF_PCIE_TX_BYTES", 1009, _PCIE.format("transmitted"),
+           "pcie_sent_bytes_per_second"),
+    _gauge("PROF_PCIE_RX_BYTES", 1010, _PCIE.format("received"),
+           "pcie_received_bytes_per_second"),
+    _gauge("PROF_NVLINK_TX_BYTES", 1011, "The rate of data transmitted over NVLink.",
+           "nvlink_sent_bytes_per_second", default=False),
+    _gauge("PROF_NVLINK_RX_BYTES", 1012, "The rate of data received over NVLink.",
+           "nvlink_received_bytes_per_second", default=False),
+)  # fmt: skip
 # In the order of the page: by field id.
 FIELDS = (
     _gauge("DEV_SM_CLOCK", 100, "SM clock frequency (in MHz).", "sm_clock_mhz"),
@@ -223,31 +251,7 @@ FIELDS = (
     Field("DEV_NVLINK_BANDWIDTH_TOTAL", "counter",
           "Total number of NVLink bandwidth counters for all lanes.", 449, _nvlink),
     _none("DEV_VGPU_LICENSE_STATUS", 526, "vGPU License status", default=True, kind="gauge"),
-    _gauge("PROF_GR_ENGINE_ACTIVE", 1001, "Ratio of time the graphics engine is active.",
-           "gr_engine_active"),
-    _gauge("PROF_SM_ACTIVE", 1002, "The ratio of cycles an SM has at least 1 warp assigned.",
-           "sm_active", default=False),
-    _gauge("PROF_SM_OCCUPANCY", 1003, "The ratio of number of warps resident on an SM.",
-           "sm_occupancy", default=False),
-    _gauge("PROF_PIPE_TENSOR_ACTIVE", 1004,
-           "Ratio of cycles the tensor (HMMA) pipe is active.", "tensor_active"),
-    _gauge("PROF_DRAM_ACTIVE", 1005,
-           "Ratio of cycles the device memory interface is active sending or receiving data.",
-           "dram_active"),
-    Field("PROF_PIPE_FP64_ACTIVE", "gauge", "Ratio of cycles the fp64 pipes are active.", 1006,
-          partial(_constant, 0.0), default=False),
-    _gauge("PROF_PIPE_FP32_ACTIVE", 1007, "Ratio of cycles the fp32 pipes are active.",
-           "fp32_active", default=False),
-    Field("PROF_PIPE_FP16_ACTIVE", "gauge", "Ratio of cycles the fp16 pipes are active.", 1008,
-          partial(_constant, 0.0), default=False),
-    _gauge("PROF_PCIE_TX_BYTES", 1009, _PCIE.format("transmitted"),
-           "pcie_sent_bytes_per_second"),
-    _gauge("PROF_PCIE_RX_BYTES", 1010, _PCIE.format("received"),
-           "pcie_received_bytes_per_second"),
-    _gauge("PROF_NVLINK_TX_BYTES", 1011, "The rate of data transmitted over NVLink.",
-           "nvlink_sent_bytes_per_second", default=False),
-    _gauge("PROF_NVLINK_RX_BYTES", 1012, "The rate of data received over NVLink.",
-           "nvlink_received_bytes_per_second", default=False),
+    *(field._replace(has=has_profiling) for field in _PROFILING),
 )  # fmt: skip
 
 
