@@ -72,10 +72,10 @@ def steps_before(job: Job) -> int:
     return job.schedule.first_step - 1
 
 
-def part_done(job: Job, step: int) -> float:
-    """The part of the run's own steps that is done after a step, 0..1."""
+def part_done(job: Job, step: int, last: int) -> float:
+    """The part of the run's own steps, until the last one, that is done after a step, 0..1."""
     first = job.schedule.first_step
-    return min(1.0, (step - first + 1) / (last_step(job.schedule) - first + 1))
+    return min(1.0, (step - first + 1) / (last - first + 1))
 
 
 def step_of_part(job: Job, part: float) -> float:

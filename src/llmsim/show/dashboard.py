@@ -23,7 +23,7 @@ from llmsim.run import goodput, names
 from llmsim.run.events import PhaseName, Step, Summary
 from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
-from llmsim.run.timeline import Run, learner, step_ended
+from llmsim.run.timeline import Run, learner, scan, step_ended
 from llmsim.show.gauge_readings import Readings, Simulated
 from llmsim.show.trouble import culprit, details, trouble
 from llmsim.text import units
@@ -87,8 +87,20 @@ def is_down(moment: Moment) -> bool:
 def _share(run: Run, moment: Moment) -> float:
     segment = moment.segment
     if segment.kind == "training":
-        return part_done(run.job, moment.step)
+        return part_done(run.job, moment.step, expected_last(run, moment))
     return min(1.0, (moment.at - segment.began) / ((segment.ended - segment.began) or 1.0))
+
+
+def expected_last(run: Run, moment: Moment) -> int:
+    """The last step, as far as anybody can know: after a failure the next launch has the whole of a
+    time limit again.
+    """
+    schedule, last = run.job.schedule, last_step(run.job.schedule)
+    if schedule.reached and moment.attempt > 1:
+        scan(run, run.timeline.number_at(moment.at))
+        resumed: int = run.memo["found", moment.attempt]
+        last = min(schedule.steps, resumed + last - steps_before(run.job))
+    return max(last, moment.step)
 
 
 def closing(event: Summary, job: Job) -> Closing:
@@ -205,7 +217,7 @@ class Dashboard:
         if segment.kind in IN_TRAINING:
             total = f"{schedule.steps:,}"
             spent = self._spent(moment)  # so that something moves however long a step takes
-            left = units.hours(max(0.0, self._left(moment.step, logged) - spent)) if logged else ""
+            left = units.hours(max(0.0, self._left(moment, logged) - spent)) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
             if segment.fresh and moment.step < segment.first:
                 doing = f"first step {units.hours(spent).strip()}"
@@ -214,7 +226,8 @@ class Dashboard:
                 epoch = f"attempt {moment.attempt}"
             elif schedule.time_limit:
                 epoch = f"time limit {units.hours(schedule.time_limit).strip()}"
-            return doing, epoch, part_done(self.run.job, moment.step), left.strip()
+            done = part_done(self.run.job, moment.step, expected_last(self.run, moment))
+            return doing, epoch, done, left.strip()
         if stands(moment):  # nobody can say when it ends
             return *details(self.run, moment), ""
         left = units.hours(max(0.0, segment.ended - moment.at))
@@ -232,14 +245,14 @@ class Dashboard:
         number = bisect_right(begun, moment.at, key=lambda task: task[0])
         return begun[number - 1][1] if number else moment.segment.kind
 
-    def _left(self, done: int, logged: Step) -> float:
+    def _left(self, moment: Moment, logged: Step) -> float:
         """Seconds until the last sequence at the mean rate up to the last logged step; where a time
         limit ends the run, until the last before it.
         """
         if logged.remaining == 0.0:
             return 0.0
         schedule = self.run.job.schedule
-        steps = logged.step, done, last_step(schedule), schedule.steps
+        steps = logged.step, moment.step, expected_last(self.run, moment), schedule.steps
         then, now, last, whole = (batch_ramp.consumed(schedule, step) for step in steps)
         return logged.remaining * max(0, last - now) / (whole - then)
 
@@ -259,13 +272,13 @@ class Dashboard:
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
         usual, wrong = self._usual(logged), trouble(self.run, moment)
-        speed = f"{0:>{len(usual)}}" if is_down(moment) else usual
+        speed = f"{0:<{len(usual)}}" if is_down(moment) else usual
         if moment.attempt > 1:
             part = goodput.share(goodput.goodput_until(self.run, moment.at))
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))
         return Training(
             step=max(moment.step - before, 0),
-            steps=max(last_step(job.schedule), moment.step) - before,
+            steps=expected_last(self.run, moment) - before,
             loss=self._losses(taught),
             rate=self._rate,
             throughput=self._speed,
