@@ -99,7 +99,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("parallel", "pp", "pp", as_option("pp"), "pipeline stages"),
     ("parallel", "cp", "cp", as_option("cp"), "context-parallel ranks: they divide each sequence"),
     ("parallel", "ep", "ep", as_option("ep"),
-     "ranks among which the experts of a layer are divided: some of the data and context ranks"),
+     "how many ranks divide the experts of a layer; they are data and context ranks, no extra ranks"),
     ("parallel", "sharding", "sharding", as_option("sharding"),
      "how data ranks divide weights, gradients and optimizer states"),
     ("parallel", "replicas", "replicas", whole(1, 131_072),
@@ -140,7 +140,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
      ("Slurm's time limit of each attempt (sbatch --time), rounded up to whole minutes; "
       "if the limit ends the job, no model is exported")),
     ("schedule", "exit_after", "exit_after", time_limit(),
-     "time after a launch at which Megatron-LM saves and exits"),
+     "Megatron-LM saves and exits this long after each launch"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
     ("schedule", "warmup", "warmup", whole(0, MOST_STEPS), "steps of warmup"),
     ("schedule", "peak_lr", "lr", as_option("lr"), "peak learning rate"),

@@ -144,7 +144,7 @@ OPTIONS = (
         "benchmarks at validations (only pytorch)", "no", "", names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "do not mix the processes' launch lines",
+        "tidy", parse_switch, "yes or no", "print each process's launch lines in order",
         "no", "", names_job=True,
     ),
     Option(
