@@ -36,11 +36,12 @@ this kind. The planner draws again until a plan has these properties:
 - the MFU is {mfu} or more.
 
 If you give an option, the planner draws only kinds of job that agree with the option. If no kind
-agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and this plan would be
-absurd (a small model on thousands of GPUs, for example), the planner takes the kind whose number of
-GPUs is the nearest to yours. If you have n times as many GPUs as this kind, the planner multiplies
-the size of the model and of the batch by the square root of n. So the time of the training and the
-tokens for each parameter stay as they are.
+agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and the job from this draw
+would be absurd (a small model on thousands of GPUs, for example), the planner takes the kind whose
+number of GPUs is the nearest to yours. If you have n times as many GPUs as this kind, the planner
+multiplies the size of the model and of the batch by the square root of n. So the training takes the
+same time as before: the model and its tokens grow by the square root of n, and their product, the
+work, grows by n.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
@@ -58,8 +59,8 @@ long run, with hundreds or thousands of steps:
 - {early} show a part of every long run. The part begins the run, or goes on from a
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
-  show every second long run from its beginning to its end, and a part of
-  each of the others. One part in three is the end of its run, with the export of the model.
+  show half of the long runs from beginning to end. Of each other long
+  run they show a part. One part in three is the end of its run, with the export of the model.
 - {late} log each step, so their parts are short.
   TPUs have no Slurm, so `maxtext` shows the last part of a run.
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
@@ -69,9 +70,9 @@ In a part that Slurm ends, the model is not exported. The log of the part has th
 framework prints at Slurm's signal, and Slurm's line `CANCELLED AT ... DUE TO TIME LIMIT`. `pytorch`
 and `nemo` save a checkpoint at SIGTERM. Other frameworks lose the steps since their last
 checkpoint. Slurm leaves 30 s for a save. If a save takes longer, Slurm sends the signal earlier
-(`sbatch --signal`), and the job ends before the limit. Slurm gives each new launch the whole limit
-again. So a job on a large cluster that breaks often never reaches the limit. The planner gives this
-job no limit.
+(`sbatch --signal`), and the job ends before the limit. After a
+failure the job is launched again, and its limit begins anew. So a job that fails often never
+reaches the limit. The planner gives no limit to jobs on large clusters that fail often.
 
 A part is cut out of a whole run: at each step it has the learning rate and the loss that the whole
 run has at this step.
@@ -110,8 +111,8 @@ Pretraining in fp8 is new (DeepSeek-V3, Nemotron), and needs GPUs of Hopper or l
 keeps the frozen weights in NF4.""",
     "Tokens for each active parameter, in pretraining": """\
 The optimum of Hoffmann et al. 2022 is 20. GPT-2 on OpenWebText has about 70, Llama 2 7B has 286,
-OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20 tokens, a
-smaller model would learn more.""",
+OLMo 2 7B has 560, and Llama 3 8B has 1,875. With fewer than 20 tokens
+for each parameter, a smaller model would reach a lower loss with the same compute.""",
     "How a model is spread": """\
 Most models need only data ranks with sharded states. Large models on servers with fast links have
 tensor ranks. Some models of 12B and more also have pipeline stages. Long sequences need context
