@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
+from math import inf, nan
 
 import pytest
 from hypothesis import example, given, settings
@@ -80,6 +81,20 @@ def test_the_board_fits_every_screen(
     for text in texts(rows):
         assert text.isprintable()
         assert unicode or text.isascii()
+
+
+@pytest.mark.parametrize("size", [(400, 5), (100, 5), (300, 8), (80, 24), (200, 50)])
+@pytest.mark.parametrize("broken", [nan, inf])
+def test_a_loss_that_is_no_number_leaves_the_board_as_large(
+    size: tuple[int, int], broken: float
+) -> None:
+    screen = TERMINAL._replace(width=size[0], height=size[1])
+    view = view_of(8)
+    usual, half = view.training.loss, view.training.step // 2
+    training = view.training._replace(loss=lambda a, b: broken if b > half else usual(a, b))
+    rows = board(view._replace(training=training), screen)
+    assert len(rows) == len(board(view, screen))
+    assert all(length(row) < size[0] for row in rows)
 
 
 @pytest.mark.parametrize(("height", "rows"), [(4, 0), (5, 2), (10, 4), (24, 10), (100, 40)])

@@ -91,6 +91,14 @@ def test_a_name_without_room_for_large_letters_leaves_the_facts(gpus: int) -> No
     assert not any("no step yet" in row for row in shown)
 
 
+@pytest.mark.parametrize("told", [6, 12, 99])
+def test_a_board_below_the_name_shows_the_plan_with_one_heading(told: int) -> None:
+    view = Dashboard(a_run(64)).view(1.0, 1.0)._replace(titled=True, told=told)
+    shown = [text_of(row) for row in board(view, screen_of(160, 60))]
+    assert sum("as planned" in row for row in shown) == 1
+    assert any(row.lstrip().startswith("step ") for row in shown)
+
+
 def test_heading_and_bar_say_the_same_part_of_a_launch() -> None:
     run, screen = a_run(64), screen_of(120, 40)
     shown, seen = Dashboard(run), set[str]()

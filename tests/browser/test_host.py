@@ -542,7 +542,7 @@ def test_moment_of_a_link_is_the_first_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "said"), [("900h", "the run takes"), ("soon", "at cannot be 'soon'")]
+    ("at", "said"), [("900h", "at cannot be 900h: the run takes"), ("soon", "at cannot be 'soon'")]
 )
 def test_moment_of_a_link_that_cannot_be_is_said(
     act: Callable[[Script], None], at: str, said: str

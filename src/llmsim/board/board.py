@@ -134,9 +134,8 @@ def _titles(view: View, room: int, screen: Screen) -> Row:
     row: list[Span] = [*clipped([("title", view.titles[0])], first, dots)]
     for number, title in enumerate(view.titles[1:]):
         left = room - length(row) - len(between)
-        if number == 0 and left >= min(
-            LEAST_HARDWARE, len(title)
-        ):  # what it runs on is always there
+        # What it runs on is always there.
+        if number == 0 and left >= min(LEAST_HARDWARE, len(title)):
             row += [("track", between), *clipped([("label", title)], left, dots)]
         elif len(title) <= left:
             row += [("track", between), ("label", title)]
@@ -221,9 +220,9 @@ def _coming(view: View, width: int, rows: int, screen: Screen) -> list[Row]:
     shown: list[Row] = [(("title", line),) for line in letters]
     shown += [()] if letters else []
     shown += in_columns(view.facts()[view.told :], rows - len(shown), width, screen, wide=False)
-    rate = planned(view.training, width, rows - len(shown) - 1, screen) if view.titled else []
+    rate = planned(view.training, width, rows - len(shown), screen) if view.titled else []
     if rate:
-        return [*shown, (("label", "learning rate, as planned"),), *rate]
+        return [*shown, *rate]
     above = (rows - len(shown)) // 2
     return [*[()] * above, *shown, *[()] * (rows - above - len(shown))] if shown else []
 

@@ -323,5 +323,6 @@ def vitals(training: Training, width: int, screen: Screen) -> Row:
     values = samples(training, training.loss, max(room, 1), screen._replace(unicode=False))
     if room < LEAST_SPARK or not values:
         return row
-    line = spark(_scaled(values, *bounds(values, room)), screen.unicode)
+    heights = _scaled(values, *bounds(values, room))
+    line = spark([each if isfinite(each) else None for each in heights], screen.unicode)
     return (*row, ("", "  "), ("curve", line))

@@ -16,7 +16,6 @@ BETWEEN = 4  # cells between two columns of facts
 MOST_COLUMNS = 3
 RULED = 3  # cells of a line's head that are not for words
 LEAST_PLAN = 2  # rows of the planned rate
-PLANNED = "learning rate, as planned"
 LOOSE = 5  # times the rows of its facts: in a part this high there is a blank row between them
 
 
@@ -106,9 +105,9 @@ def planned(training: Training, width: int, rows: int, screen: Screen) -> list[R
         for label, row in zip(labels, graph, strict=True)
     ]
     is_part = last - first < room
-    name = "learning rate of the whole run, this part bright" if is_part else PLANNED
+    which = " of the whole run, this part bright" if is_part else ", as planned"
     axis = plots.axis_of(whole, room, screen)
-    return [ruled((("label", name),), width, screen), *drawn, axis]
+    return [ruled((("label", f"learning rate{which}"),), width, screen), *drawn, axis]
 
 
 def _within(row: Row, first: int, last: int) -> Row:

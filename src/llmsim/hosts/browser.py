@@ -291,11 +291,17 @@ async def show(options: Options, page: Page, at: str = "") -> int:
             await page.write(complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
         page.run = run_options
+        sentence = _of_at(sentence) if here else sentence
         page.refuse(["at" if here else "from"], [sentence] * bool(sentence))
         page.announce(introduction(run.job.run_name, run_options))
         await page.write(complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
     return ExitStatus.FINISHED
+
+
+def _of_at(sentence: str) -> str:
+    """What is wrong with a moment of --from, for somebody who has given it as `at`."""
+    return sentence.replace("from", "at", 1)
 
 
 async def keep(kind: str, page: Page) -> tuple[str, bytes]:
@@ -323,7 +329,7 @@ async def main(query: Iterable[tuple[str, str]], page: Page, at: str = "") -> in
     pairs = list(query)
     asked, complaints = from_query(pairs)
     first, wrong = from_query([("from", at)] if at else [])
-    complaints += [sentence.replace("from", "at", 1) for sentence in wrong]
+    complaints += map(_of_at, wrong)
     options = seeded(asked)
     try:
         page.start()

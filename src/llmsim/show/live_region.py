@@ -205,7 +205,7 @@ class LiveRegion:
         card = Card([])
         if self.board and rows_of(screen) and self._exact:
             card = opening(view(), screen.height - self._above - len(rows), screen)
-            rows = self._low(view, screen, card) if card.told else rows
+            rows = self._low(view, screen, card) if card.big or card.told else rows
         self._free = len(card.rows)
         self._rows = [*(painted(row, screen) for row in card.rows), *rows]
 
