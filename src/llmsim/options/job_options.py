@@ -111,7 +111,7 @@ JOB_OPTIONS = (
     ),
     Option(
         "capture", choice("auto", *CAPTURES), either(("auto", *CAPTURES)),
-        "ranks whose lines the log has: rank0, node or all", "what is usual", "WHAT",
+        "which ranks write into the log: rank0, node or all", "what is usual", "WHAT",
         names_job=True,
     ),
     Option(
