@@ -23,6 +23,8 @@ MOST_CURVE = 24  # rows of the curve where the log's summary stands above it
 SUMMARY = 14  # rows of this summary: where there are fewer, the curve has them, too
 AXIS_NEEDS = 8  # rows of a curve that has room for the numbers of steps
 LEFT_FREE = 2  # rows of the screen for the shell's prompt
+SHORT = {"training loss": "loss", "validation": "val"}
+BETWEEN = 2  # cells between two numbers in a line
 APART = 4  # cells between two numbers, at least
 MARK = 2  # cells of a mark before a name
 AGAIN = "Same run again: "
@@ -77,13 +79,19 @@ def _numbers(view: View, closing: Closing, room: int, screen: Screen) -> list[Ro
     space = room - sum(sizes)
     if screen.unicode and screen.height >= BIG_NEEDS and space >= APART * len(sizes):
         return _big(view, closing, sizes, space // len(sizes), screen)
+    rows = [_in_line(view, closing, names, room, screen) for names in ({}, SHORT)]
+    return [max(rows, key=len)]
+
+
+def _in_line(view: View, closing: Closing, names: dict[str, str], room: int, screen: Screen) -> Row:
+    """The numbers in a line, as many as there is room for with these names for some of them."""
     row: list[Span] = []
     for style, name, number in closing.numbers:
-        more: list[Span] = [("", "   " if row else ""), (style, number), ("", " ")]
-        more += _named(view, name, screen)
+        more: list[Span] = [("", " " * BETWEEN if row else ""), (style, number), ("", " ")]
+        more += [("label", names[name])] if name in names else _named(view, name, screen)
         if length(row) + length(more) <= room:
             row += more
-    return [tuple(row)]
+    return tuple(row)
 
 
 def _named(view: View, name: str, screen: Screen) -> list[Span]:

@@ -111,10 +111,12 @@ def planned(training: Training, width: int, rows: int, screen: Screen) -> list[R
 
 
 def _within(row: Row, first: int, last: int) -> Row:
-    """A row of one span, faint where it is not between two cells."""
-    ((role, text),) = row
-    parts = (("track", text[:first]), (role, text[first:last]), ("track", text[last:]))
-    return tuple((each, part) for each, part in parts if part)
+    """A row of one span: bright between two cells and faint elsewhere, if there is an elsewhere."""
+    ((_, text),) = row
+    if first == 0 and last >= len(text):
+        return row
+    parts = (("track", text[:first]), ("rate", text[first:last]), ("track", text[last:]))
+    return tuple((role, part) for role, part in parts if part)
 
 
 @lru_cache(maxsize=4)
