@@ -52,11 +52,8 @@ def test_the_hardware_is_in_the_heading(gpus: int, moment: str, width: int) -> N
 
 def test_the_first_fall_leaves_the_rows_of_the_wall_to_what_comes_after_it() -> None:
     """The loss falls from 10.3 to 2.6: by its logarithm the first tenth would have half of them."""
-    view, more = (
-        still(7, 8, 0.9),
-        Wall((), (("busy", "8 computing"),), lambda _first, _last: 1.0, "1.000", (), ()),
-    )
-    rows = texts(wall(view, more, [], on(120, 40)))
+    more = Wall((), (("busy", "8 computing"),), lambda _first, _last: 1.0, "1.000", (), ())
+    rows = texts(wall(still(7, 8, 0.9), more, [], on(120, 40)))
     numbers = [float(told[1]) for row in rows if (told := re.match(r" +([\d.]+) ┤", row))]
     assert len(numbers) >= 3
     assert max(numbers) < 2.6 + 0.4 * (10.3 - 2.6)

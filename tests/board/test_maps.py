@@ -20,9 +20,9 @@ from llmsim.text.screen import Screen
 from llmsim.text.style import Row, length
 from tests.board.stage import still
 
+START = datetime(2026, 1, 30, 12)
 # The width and the lines of a map on a wall of 80x24, 120x40, 160x45, 200x50 and 400x100, and on a
 # board of 40x15, 80x24 and 200x50.
-START = datetime(2026, 1, 30, 12)
 ROOMS = [(34, 10), (45, 22), (60, 26), (75, 32), (151, 80), (38, 4), (37, 8), (101, 22)]
 
 

@@ -15,6 +15,11 @@ from llmsim.typed import NamedTuple
 
 Value = Callable[[int], float]
 Number = tuple[str, str, str]  # role, name, number
+# The names of large numbers where they stand in a narrow line.
+SHORT = {
+    "training loss": "loss", "validation": "val",
+    "tokens per second": "tok/s", "tokens read": "read",
+}  # fmt: skip
 Mean = Callable[[int, int], float]  # of the steps from the first to the last, both included
 
 ZOOMS = 5  # the curve's span is doubled this often until it is the whole run

@@ -23,7 +23,6 @@ MOST_CURVE = 24  # rows of the curve where the log's summary stands above it
 SUMMARY = 14  # rows of this summary: where there are fewer, the curve has them, too
 AXIS_NEEDS = 8  # rows of a curve that has room for the numbers of steps
 LEFT_FREE = 2  # rows of the screen for the shell's prompt
-SHORT = {"training loss": "loss", "validation": "val"}
 BETWEEN = 2  # cells between two numbers in a line
 APART = 4  # cells between two numbers, at least
 MARK = 2  # cells of a mark before a name
@@ -79,7 +78,7 @@ def _numbers(view: View, closing: Closing, room: int, screen: Screen) -> list[Ro
     space = room - sum(sizes)
     if screen.unicode and screen.height >= BIG_NEEDS and space >= APART * len(sizes):
         return _big(view, closing, sizes, space // len(sizes), screen)
-    rows = [_in_line(view, closing, names, room, screen) for names in ({}, SHORT)]
+    rows = [_in_line(view, closing, names, room, screen) for names in ({}, plots.SHORT)]
     return [max(rows, key=len)]
 
 

@@ -46,7 +46,6 @@ MARKS = {
 SETTLED = 8  # columns of a strip: the scale of a longer one leaves its first column out
 FADED = "failure", shade("red", 0.6)  # the role of failures, and that of more than a few
 FEW = 6  # failures that stand out on the curve: more would hide it
-SHORT = {"training loss": "loss", "tokens per second": "tok/s", "tokens read": "read"}
 
 
 def has_room(screen: Screen) -> bool:
@@ -108,9 +107,10 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
 def _in_line(numbers: Sequence[Number], usual: Sequence[str], inner: int) -> Row:
     """The numbers in a line: with short names where that makes room for more of them."""
     rows: list[Row] = []
-    for names in ({}, SHORT):
+    for names in ({}, plots.SHORT):
         row: list[Span] = []
         for (role, long, number), other in zip(numbers, usual, strict=True):
+            # "MFU, % of 989 TFLOP/s" stands below large digits: here the number has the unit.
             name, _, unit = names.get(long, long).partition(", % of")
             text = number + "%" * bool(unit)
             extra: list[Span] = [("", "   " * bool(row)), ("label", f"{name} ")]
