@@ -105,3 +105,22 @@ def test_the_log_on_a_wall_is_written_for_its_width(size: tuple[int, int]) -> No
     assert steps
     assert not any("…" in row for row in steps), steps
     assert max(cells(line) for line in region._tail) <= size[0] - 2
+
+
+@pytest.mark.parametrize("step", [5, 40, 400])
+def test_a_slow_first_step_does_not_flatten_the_others(step: int) -> None:
+    """Also while each step is many columns wide."""
+    run, screen = a_run(), screen_of(160, 45)
+    view = Dashboard(run).view(0.5 * run_ended(run), 1.0)
+    assert view.wall
+
+    def speed(first: int, last: int) -> float:
+        return 1000.0 if first == 1 else 9000.0 + 10.0 * (last % 8)
+
+    training = view.training._replace(step=step, throughput=speed)
+    drawn = wall(view._replace(training=training), view.wall(), ["a line"], screen)
+    rows = [text_of(row) for row in drawn]
+    place = next(number for number, row in enumerate(rows) if row.startswith(" ─ tokens/s "))
+    high, low = (rows[place + row][:7].strip() for row in (1, 3))
+    assert high.startswith("9.0")
+    assert not low or low.startswith("9.0")

@@ -15,6 +15,7 @@ Parts that have no room are left out, the least important first.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from math import isfinite, nan
 
 from llmsim.board import plots
@@ -43,7 +44,6 @@ MARKS = {
     "checkpoint": ("save", "┊", ":"),
     "failure": ("failure", "│", "#"),
 }
-SETTLED = 8  # columns of a strip: the scale of a longer one leaves its first column out
 FADED = "failure", shade("red", 0.6)  # the role of failures, and that of more than a few
 FEW = 6  # failures that stand out on the curve: more would hide it
 
@@ -251,10 +251,11 @@ def _strip(
 
 @lru_cache(maxsize=4)
 def _ends(values: tuple[float, ...]) -> tuple[float, float]:
-    """The lowest and the highest value of all but the first column. The first steps are slow and
-    their gradients are large: on a scale with them the other steps would look flat.
+    """The lowest and the highest value of all but the first. The first steps are slow and their
+    gradients are large: on a scale with them the other steps would look flat.
     """
-    known = [value for value in values[len(values) > SETTLED :] if isfinite(value)]
+    first = sum(1 for _ in takewhile(values[:1].__contains__, values))  # columns of one step
+    known = [value for value in values[first:] or values if isfinite(value)]
     return min(known, default=0.0), max(known, default=1.0)
 
 
