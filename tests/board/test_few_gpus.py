@@ -6,6 +6,8 @@ import pytest
 
 from llmsim.board.board import board, percent_of
 from llmsim.board.gpu_panel import gpu_panel
+from llmsim.board.letters import big, enlarged
+from llmsim.board.poster import Closing, poster
 from llmsim.board.wall import wall
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
@@ -57,6 +59,21 @@ def test_the_first_fall_leaves_the_rows_of_the_wall_to_what_comes_after_it() -> 
     numbers = [float(told[1]) for row in rows if (told := re.match(r" +([\d.]+) ┤", row))]
     assert len(numbers) >= 3
     assert max(numbers) < 2.6 + 0.4 * (10.3 - 2.6)
+
+
+@pytest.mark.parametrize(("size", "times"), [((200, 50), 1), ((300, 80), 2), ((400, 110), 3)])
+def test_numbers_grow_with_the_screen(size: tuple[int, int], times: int) -> None:
+    """On the wall and on the poster, which are seen from afar; each keeps its place."""
+    view, screen = view_of(8), on(*size)
+    assert view.wall is not None
+    closing = Closing((("loss", "training loss", "1.2345"),), "A joke.", "llmsim --seed 7")
+    loss = view.training.numbers[0][2]
+    shown = (wall(view, view.wall(), [], screen), loss), (poster(view, closing, screen), "1.2345")
+    for rows, number in shown:
+        text = texts(rows)
+        assert all(
+            any(row.rstrip() in line for line in text) for row in enlarged(big(number), times)
+        )
 
 
 @pytest.mark.parametrize("gpus", [2, 4, 6, 8])

@@ -5,12 +5,14 @@ like a point. A cell shows two dots, one above the other. There are capitals, di
 signs that names of models and numbers have.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from llmsim.text.screen import Screen
 
 ROWS = 3  # of cells; only a comma has dots in the sixth row
 GAP = 1  # cells between two letters
+LARGE = 12  # times the rows of larger letters have to be on a screen
 
 # Rows of dots from the top down; "#" is a dot.
 _DOTS = {
@@ -77,8 +79,15 @@ def broken(name: str, room: int) -> list[str]:
     return lines if all(width(line) <= room for line in lines) else []
 
 
-def enlarged(rows: list[str], times: int) -> list[str]:
+def largest(screen: Screen) -> int:
+    """How many times as large as usual letters may be: a high screen is seen from afar."""
+    return max(1, screen.height // (LARGE * ROWS))
+
+
+def enlarged(rows: Sequence[str], times: int) -> Sequence[str]:
     """Rows of half blocks, each dot `times` as wide and as high."""
+    if times == 1:
+        return rows
     dots = [
         [cell in "█▀" if upper else cell in "█▄" for cell in row]
         for row in rows
@@ -98,5 +107,5 @@ def titled(name: str, room: int, rows: int, screen: Screen, most: int = 1) -> li
         return []
     if most > 1 and len(lines) == 1:
         times = max(1, min(most, room // width(name), rows // ROWS))
-        return enlarged([*big(name)], times)
+        return [*enlarged(big(name), times)]
     return [row for line in lines for row in big(line)]

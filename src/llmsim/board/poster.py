@@ -13,7 +13,7 @@
 from llmsim.board import plots
 from llmsim.board.board import View, heading
 from llmsim.board.graphs import LABELS
-from llmsim.board.letters import ROWS, big, width
+from llmsim.board.letters import ROWS, big, enlarged, largest, width
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
 from llmsim.text.wording import wrapped
@@ -74,10 +74,13 @@ def _command(command: str, room: int) -> list[str]:
 
 def _numbers(view: View, closing: Closing, room: int, screen: Screen) -> list[Row]:
     """The four numbers: big with their names below where there is room, else in a line."""
-    sizes = [max(width(number), len(name) + MARK) for _, name, number in closing.numbers]
-    space = room - sum(sizes)
-    if screen.unicode and screen.height >= BIG_NEEDS and space >= APART * len(sizes):
-        return _big(view, closing, sizes, space // len(sizes), screen)
+    for times in range(largest(screen), 0, -1):
+        sizes = [
+            max(times * width(number), len(name) + MARK) for _, name, number in closing.numbers
+        ]
+        space = room - sum(sizes)
+        if screen.unicode and screen.height >= BIG_NEEDS and space >= APART * len(sizes):
+            return _big(view, closing, sizes, space // len(sizes), screen, times)
     rows = [_in_line(view, closing, names, room, screen) for names in ({}, plots.SHORT)]
     return [max(rows, key=len)]
 
@@ -100,11 +103,13 @@ def _named(view: View, name: str, screen: Screen) -> list[Span]:
     return [("label", name)]
 
 
-def _big(view: View, closing: Closing, sizes: list[int], gap: int, screen: Screen) -> list[Row]:
-    """Three rows of large digits, and a row of names."""
-    rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
+def _big(
+    view: View, closing: Closing, sizes: list[int], gap: int, screen: Screen, times: int
+) -> list[Row]:
+    """Rows of large digits, and a row of names."""
+    rows: list[list[Span]] = [[] for _ in range(times * ROWS + 1)]
     for (style, name, number), size in zip(closing.numbers, sizes, strict=True):
-        for row, text in zip(rows[:ROWS], big(number), strict=True):
+        for row, text in zip(rows[:-1], enlarged(big(number), times), strict=True):
             row += [(style, f"{text:<{size + gap}}")]
         below = _named(view, name, screen)
         rows[-1] += [*below, ("", " " * (size + gap - length(below)))]

@@ -21,7 +21,7 @@ from math import isfinite, nan
 from llmsim.board import plots
 from llmsim.board.board import View, heading_of, padded, progress
 from llmsim.board.graphs import LABELS, Mark, log_curve, plain_curve
-from llmsim.board.letters import ROWS, big, titled
+from llmsim.board.letters import ROWS, big, enlarged, largest, titled
 from llmsim.board.letters import width as width_of
 from llmsim.board.plots import Number
 from llmsim.board.sheet import LOOSE, in_columns, planned, ruled
@@ -36,6 +36,7 @@ BIG = 100, 28  # of a screen with room for big numbers
 SIDE = 0.38  # of the width: what the GPUs and their histories have
 LEAST_SIDE = 38
 MOST_LINES = 12  # of the log
+APART = 4  # cells between two big numbers, at least
 STRIPS = 3  # rows of each strip below the curve on a high screen
 HIGH = 34  # rows of a high screen
 GAP = 2
@@ -73,7 +74,9 @@ def wall(view: View, more: Wall, log: Sequence[str], screen: Screen) -> list[Row
 
 def _name(view: View, inner: int, screen: Screen) -> list[Row]:
     """The model's name in big letters, until there are numbers."""
-    letters = titled(view.titles[0], inner, ROWS, screen) if screen.height >= BIG[1] else []
+    times = largest(screen)
+    fits = screen.height >= BIG[1]
+    letters = titled(view.titles[0], inner, ROWS * times, screen, times) if fits else []
     shown: list[Row] = [(("title", line),) for line in letters]
     return [(), *shown, (), ()] if shown else []
 
@@ -84,22 +87,26 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
     While no step is made, the throughput's place has the word for it.
     """
     usual = more.usual or tuple(number for *_, number in more.numbers)
-    sizes = [
-        max(width_of(number), width_of(other), len(name))
-        for (_, name, number), other in zip(more.numbers, usual, strict=True)
-    ]
-    fits = sum(sizes) + 4 * len(sizes) <= inner
+    for times in range(largest(screen), 0, -1):
+        sizes = [
+            max(times * width_of(number), times * width_of(other), len(name))
+            for (_, name, number), other in zip(more.numbers, usual, strict=True)
+        ]
+        gap = (inner - sum(sizes)) // len(sizes)
+        fits = gap >= APART
+        if fits:
+            break
     numbers = [*more.numbers]
     if not (fits and screen.unicode and screen.width >= BIG[0] and screen.height >= BIG[1]):
         return [_in_line(numbers, usual, inner)]
     if alarm:
         role, word = alarm
         numbers = [("label", name, number) for _, name, number in numbers]
-        numbers[1] = (role, numbers[1][1], word if width_of(word) <= sizes[1] else numbers[1][2])
-    gap = (inner - sum(sizes)) // len(sizes)
-    rows: list[list[Span]] = [[] for _ in range(ROWS + 1)]
+        room = times * width_of(word) <= sizes[1] + gap - APART
+        numbers[1] = (role, numbers[1][1], word if room else numbers[1][2])
+    rows: list[list[Span]] = [[] for _ in range(times * ROWS + 1)]
     for (role, name, number), size in zip(numbers, sizes, strict=True):
-        for row_, text in zip(rows, [*big(number), name], strict=True):
+        for row_, text in zip(rows, [*enlarged(big(number), times), name], strict=True):
             row_.append((role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
     return [(), *map(tuple, rows), ()]
 
