@@ -31,7 +31,8 @@ def fresh(region: LiveRegion, screen: Screen) -> list[str]:
     """What a terminal of this size shows that has just been drawn, of the same moment."""
     other, terminal = LiveRegion(lambda: screen, Playback(0.0)), Terminal(*screen[:2])
     other.wall = region.wall
-    other._tail, other._bar = deque(region._tail, region._tail.maxlen), region._bar
+    other._tail = deque(region._tail, region._tail.maxlen)
+    other._bar, other._bar_seen = region._bar, region._bar_seen
     assert region._view
     if region.wall and has_room(screen):
         terminal.stream.feed(other.draw(region._view))
