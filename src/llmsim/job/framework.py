@@ -124,6 +124,7 @@ class Framework(NamedTuple):
     logs_every_step: bool = False  # so its runs have fewer steps
     lr_lag_steps: int = 0  # first steps with a learning rate of 0: its schedule counts from 0
     dispatches_ahead: bool = False  # the host hands out steps without waiting for its devices
+    holds_lines: bool = False  # some lines come with a later event: its events are told in order
     blocking_checkpoints: bool = False  # training waits for every save
     saves_first_step: bool = False  # it saves after step 1, too: its steps count from 0
     saves_before: bool = False  # a run from random weights saves them and loads them again first

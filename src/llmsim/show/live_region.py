@@ -16,7 +16,7 @@ from llmsim.run.events import Failed, Summary
 from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed, moments
 from llmsim.show.playback import Playback
-from llmsim.show.streams import draws_bars, renderers
+from llmsim.show.streams import follows, renderers
 from llmsim.text.painting import Painter, painted
 from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cells, cut, shade, shortened
@@ -317,10 +317,10 @@ def render(
     printing, dashboard = renderers(run.job, stream), Dashboard(run, simulated)
     clock, printed, job = timed.since, 0, timed.job
     kept: list[str] = []  # one picture of this moment, and none of the lines' own moments
-    draws = draws_bars(printing)
-    for event in timed.recent.before:  # their lines are not shown, but a bar among them may move on
+    told = follows(run.job, printing)
+    for event in timed.recent.before:  # their lines are not shown, but others may follow from them
         job = job_after(job, event)
-        live.lines(printing.get(type(event)) if draws else None, event, job)
+        live.lines(printing.get(type(event)) if told else None, event, job)
     for event in timed.recent.events:
         job = job_after(job, event)
         kept += live.lines(printing.get(type(event)), event, job)

@@ -20,7 +20,7 @@ from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, segment_at, speaker
 from llmsim.show.opening import Frame, shows_board
 from llmsim.show.pace import NOTHING, Timed, pace_of
-from llmsim.show.streams import draws_bars, renderers
+from llmsim.show.streams import draws_bars, follows, renderers
 from llmsim.text.screen import Screen, blank_row
 from llmsim.text.style import Span, paint
 
@@ -190,12 +190,12 @@ def _above(
     timed: Timed, printing: Mapping[type, Render], notches: dict[str, int], screen: Screen
 ) -> tuple[Job, str]:
     """The job and the live line after the events whose lines are above the first screenful: the
-    live line, and the notches, follow from the bars among these lines.
+    live line, the notches and lines that are held back follow from these lines.
     """
-    job, live, draws = timed.job, "", draws_bars(printing)
+    job, live, told = timed.job, "", follows(timed.job, printing)
     for event in timed.recent.before:
         job = job_after(job, event)
-        if not draws:
+        if not told:
             continue
         tell = printing.get(type(event))
         if screen.live:

@@ -6,7 +6,6 @@ from itertools import takewhile
 from llmsim.dialects.line import Bar, Render, in_pipe, rows_left
 from llmsim.errors import OptionError, Setting
 from llmsim.job.milestones import step_of_part
-from llmsim.job.records import Job
 from llmsim.job.schedule import is_timed
 from llmsim.options.parsing import starting_point
 from llmsim.run.attempts import job_after
@@ -32,6 +31,8 @@ from llmsim.text.screen import Screen
 LOOK = 8
 AHEAD = 2  # logged steps that come before a screenful: some lines follow from the ones above them
 TRAINING = ("log", "all")  # streams that training speaks in
+
+Table = Mapping[type, Render]  # the function that tells each kind of event
 
 
 def moment_of(run: Run, text: str) -> float:
@@ -79,12 +80,10 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Scree
     window, since = list[Event](), at
     for stretch in _windows(run, at, screen) if stream in TRAINING else _rare(run, at):
         since, window = stretch
-        jobs = _jobs(run, window)
+        rows = _rows(run, window, table, screen)
         while window and left > 0:
-            event, job = window.pop(), jobs.pop()
-            kept.append(event)
-            tell = table.get(type(event))
-            left -= sum(map(rows_left, tell(event, job, screen) if tell else ()))
+            left -= next(rows)
+            kept.append(window.pop())
         if left <= 0:
             break
     if not kept:
@@ -98,10 +97,20 @@ def screenful(run: Run, at: float, screen: Screen, stream: str = "log") -> Scree
     return Screenful(before, kept[::-1], max(0, -left), notches)
 
 
-def _jobs(run: Run, told: list[Event]) -> list[Job]:
-    """The job as the processes know it that speak at each of these events."""
+def _rows(run: Run, told: list[Event], table: Table, screen: Screen) -> Iterator[int]:
+    """The rows that each event leaves in the log, from the latest event back. They are counted as
+    they are asked for, but where a framework holds lines back: its events are told in order.
+    """
     job = speaker(run, segment_at(run, told[0].at)) if told else run.job
-    return [job := job_after(job, event) for event in told]
+    jobs = [job := job_after(job, event) for event in told]
+
+    def count(number: int) -> int:
+        tell = table.get(type(told[number]))
+        return sum(map(rows_left, tell(told[number], jobs[number], screen) if tell else ()))
+
+    if run.job.framework.holds_lines:
+        return reversed([*map(count, range(len(told)))])
+    return map(count, range(len(told) - 1, -1, -1))
 
 
 Windows = Iterator[tuple[float, list[Event]]]  # stretches of time: their beginnings, their events
@@ -126,7 +135,7 @@ def _rare(run: Run, at: float) -> Windows:
             yield segment.began, [each for each in segment.events if each.at < at]
 
 
-def _notches(run: Run, at: float, table: Mapping[type, Render], screen: Screen) -> dict[str, int]:
+def _notches(run: Run, at: float, table: Table, screen: Screen) -> dict[str, int]:
     """The notches that a pipe has shown of the bars which moved before a moment: in the latest
     validation and in the latest save.
     """

@@ -29,6 +29,11 @@ def renderers(job: Job, stream: str) -> Mapping[type, Render]:
     return {**log, Symptom: everything}
 
 
+def follows(job: Job, table: Mapping[type, Render]) -> bool:
+    """Whether a stream's lines may follow from the events before them: bars do, and held lines."""
+    return draws_bars(table) or job.framework.holds_lines
+
+
 def draws_bars(table: Mapping[type, Render]) -> bool:
     """Whether the lines of a stream may have bars: a framework that draws bars prints Progress."""
     return Progress in table

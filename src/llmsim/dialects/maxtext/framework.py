@@ -12,6 +12,7 @@ FRAMEWORK = Framework(
     dispatches_ahead=True,
     lr_lag_steps=1,
     saves_first_step=True,
+    holds_lines=True,
     saves_first=True,
     saves_after_loop=True,
     validates_end=False,

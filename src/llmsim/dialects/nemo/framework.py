@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
     families=("gpt2",),  # GPTConfig (collections/llm/gpt/model/base.py)
     has_biases=True,  # add_bias_linear
     logs_every_step=True,  # ProgressPrinter's interval is 1
+    holds_lines=True,  # a save in the background is whole at a later batch
     validates_end=False,
     saves_first=True,  # at the end of the batch, before the validation
     shuffles=True,

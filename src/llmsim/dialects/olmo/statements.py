@@ -173,7 +173,7 @@ STATEMENTS = (*_LAUNCH, *_LOADING, *_TRAINING)
 _SAVED = "(model-part optimizer-part trainer-part)? config-part"
 _STATES = "(model-state optimizer-state flattening flattened)?"
 ORDER = f"""
-torchrun* prepared configuration config saving-config indices indices-saved building throughput*
+torchrun* prepared configuration config saving-config indices indices-saved building
 parameters inner before (wrapping-ddp | wrapping-fsdp) initializing after model tree module+
 optimizer
 (pre-train {_SAVED} pre-train-saved attempting {_STATES} resetting rng pre-train-loaded)?
