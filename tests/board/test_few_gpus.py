@@ -95,3 +95,10 @@ def test_a_part_of_the_steps_is_rounded_as_tqdm_rounds_it(done: int) -> None:
     """`'{:3.0f}%'.format(percentage)` of tqdm's format_meter; 100 % is the end alone."""
     told = int(f"{100 * done / 7100:3.0f}")
     assert percent_of(done / 7100) == (told if done == 7100 else min(told, 99))
+
+
+@pytest.mark.parametrize("moment", ["launch", "middle"])
+def test_a_name_is_whole_on_a_narrow_screen_before_it_says_on_what_it_runs(moment: str) -> None:
+    """Not cut in one phase and whole in the next: the phases' names differ by two letters."""
+    view = view_of(1, moment)._replace(titles=("ProcrastiLM-7B", "1 x H100", "run", "lora"))
+    assert "ProcrastiLM-7B" in texts(board(view, on(40, 15)))[0]

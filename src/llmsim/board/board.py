@@ -30,7 +30,7 @@ SHORTEST = 5  # rows of a screen that has room for a board
 SHARE = 0.4  # of the screen's rows
 # A board of at least this size has the GPUs beside the curve.
 WIDE, HIGH = 72, 6
-LEAST_NAME = 13  # cells of the name of the model, cut
+LEAST_NAME = 17, 13  # cells of the name of the model, cut, on a narrow screen and on a wide one
 LEAST_HARDWARE, HARDWARE = 8, 14  # cells of the GPUs' number and name, cut
 FACTS_NEED = 30  # cells of a narrow board that has room for a fact
 GAP = 3  # cells between the curve and the GPUs
@@ -130,7 +130,8 @@ def _titles(view: View, room: int, screen: Screen) -> Row:
     if view.brief and len(between.join(view.titles[:2])) > room:
         view = view._replace(titles=(view.titles[0], view.brief, *view.titles[2:]))
     kept = len(between) + min(len(view.titles[1]), HARDWARE) if len(view.titles) > 1 else 0
-    first = room - kept if room - kept >= LEAST_NAME else room
+    least = LEAST_NAME[screen.width > WIDE]
+    first = room - kept if room - kept >= least else room
     row: list[Span] = [*clipped([("title", view.titles[0])], first, dots)]
     for number, title in enumerate(view.titles[1:]):
         left = room - length(row) - len(between)
