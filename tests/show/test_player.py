@@ -227,11 +227,12 @@ def test_runs_are_told_alike_every_time() -> None:
 # --- goodbye -----------------------------------------------------------------------------------
 
 
-def test_goodbyes_are_one_line_that_fits() -> None:
+def test_goodbyes_are_whole_in_lines_that_fit() -> None:
+    """A joke without its end is none."""
     for seed in range(40):
-        text = farewell(seed, TERMINAL._replace(width=30, color=False))
-        assert 0 < len(text) <= 30
-        assert text.isprintable()
+        lines = farewell(seed, TERMINAL._replace(width=30, color=False)).split("\n")
+        assert all(0 < len(line) <= 30 and line.isprintable() for line in lines)
+        assert " ".join(lines) == farewell(seed, PIPE._replace(width=80))
     assert len({farewell(seed, PIPE) for seed in range(40)}) > 3
 
 

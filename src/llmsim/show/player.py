@@ -22,7 +22,8 @@ from llmsim.show.opening import Frame, shows_board
 from llmsim.show.pace import NOTHING, Timed, pace_of
 from llmsim.show.streams import draws_bars, follows, renderers
 from llmsim.text.screen import Screen, blank_row
-from llmsim.text.style import Span, paint
+from llmsim.text.style import paint
+from llmsim.text.wording import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,6 +225,6 @@ FAREWELLS = (
 
 
 def farewell(seed: int, screen: Screen) -> str:
-    """The dry line that a stopped run ends with."""
-    spans: list[Span] = [("joke", noise.pick(seed, "farewell", FAREWELLS))]
-    return paint(spans, screen)
+    """The dry line that a stopped run ends with; a narrow screen has it in two."""
+    lines = wrapped(noise.pick(seed, "farewell", FAREWELLS).split(), screen.width)
+    return "\n".join(paint([("joke", line)], screen) for line in lines)
