@@ -45,7 +45,7 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run; if `rare` gives more, as many as `rare` |
+| `typical` | one or two incidents in a run, but never fewer than with `rare` |
 | `chaos` | about six incidents in a run; on a large cluster three times as many as `rare` |
 
 The rates of most failures come from Llama 3 405B, whose training was interrupted 419 times in 54
@@ -97,8 +97,8 @@ Details:
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
   of the node, and the node is repaired. From the next attempt on, every log, gauge and export shows
   the spare's host name, address, UUIDs and serial numbers.
-- `hbm-ecc` needs GPUs of NVIDIA's with ECC on. GeForce and workstation cards have no ECC, or their
-  ECC is off, as they are shipped.
+- `hbm-ecc` needs NVIDIA GPUs whose ECC is switched on. GeForce and workstation cards have no ECC,
+  or are sold with ECC switched off.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
   share of the whole time. The board below the log shows the goodput from the second attempt on.
@@ -123,8 +123,8 @@ and export shows the changed numbers.
 ## Rates
 
 The rates below count incidents in a million GPU-hours. Some rates are our own estimates: the rates
-of loss spikes, preemptions, time limits and most failed launches, and of `link-flap`, `straggler`,
-`data-stall` and `slow-fs`, which only slow a run.
+of loss spikes, preemptions and time limits, the larger part of the rate of `init-fail`, and the
+rates of `link-flap`, `straggler`, `data-stall` and `slow-fs`, which only slow a run.
 
 Public monitors search logs for known lines. For each incident, `Caught by` names the rules that
 find its lines. The first word is the monitor: gpud, azure (azurehpc-health-checks), imbue

@@ -29,10 +29,9 @@ VARIABLES = (
      "`--color`, `NO_COLOR`"),
     ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too",
      "`--color`, `NO_COLOR`"),
-    ("TERM", ("`dumb`: no colours, no bars, no board; `*256color`: 256 colours; `*-direct`: all "
-     "colours"),
-     ("if it is `dumb`: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`; for the number "
-     "of colours: `FORCE_COLOR`, `COLORTERM`")),
+    ("TERM=dumb", "no colours, no bars, no board",
+     "`--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
+    ("TERM", "`*256color`: 256 colours; `*-direct`: all colours", "`FORCE_COLOR`, `COLORTERM`"),
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
     ("COLUMNS", ("a number from 20 to 400: the width of a pipe (200 without it), or of a terminal "
@@ -70,8 +69,8 @@ counts as not set.
 
 ## The page's own parameters
 
-The page handles these parameters itself, also `theme` and `type`, which are options, too. All other
-parameters in the address of the page are options.
+The page itself handles the parameters in this table. Two of them, `theme` and `type`, are also
+options. All other parameters in the address of the page are options.
 
 {parameters}
 
