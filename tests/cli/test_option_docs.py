@@ -11,7 +11,7 @@ from tools import option_docs
 
 # A value of each variable that colours a pipe, or takes the colours of a terminal.
 WITH = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}
-WITHOUT = {"NO_COLOR": "1", "TERM": "dumb", "CLICOLOR": "0"}
+WITHOUT = {"NO_COLOR": "1", "TERM=dumb": "dumb", "CLICOLOR": "0"}  # by their rows in the table
 ROWS = {name: set(re.findall(r"`([\w-]+)`", wins)) for name, _, wins in option_docs.VARIABLES}
 
 
@@ -25,14 +25,15 @@ def test_every_option_has_its_row() -> None:
 
 @pytest.mark.parametrize(("yes", "no"), [*product(WITH, WITHOUT)])
 def test_of_two_variables_the_table_says_which_wins(yes: str, no: str) -> None:
-    colored = wants_color("auto", {yes: WITH[yes], no: WITHOUT[no]}, terminal=True)
+    variable = no.partition("=")[0]
+    colored = wants_color("auto", {yes: WITH[yes], variable: WITHOUT[no]}, terminal=True)
     assert (yes in ROWS[no]) is colored
     assert (no in ROWS[yes]) is not colored
 
 
 @pytest.mark.parametrize("name", [*WITH, *WITHOUT])
 def test_a_flag_wins_over_every_variable_of_colour(name: str) -> None:
-    environment = {name: {**WITH, **WITHOUT}[name]}
+    environment = {name.partition("=")[0]: {**WITH, **WITHOUT}[name]}
     assert wants_color("always", environment, terminal=False)
     assert not wants_color("never", environment, terminal=True)
     assert "--color" in ROWS[name]
