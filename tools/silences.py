@@ -26,10 +26,11 @@ from llmsim.run.incident_kinds import kind_named
 from llmsim.run.moment import state
 from llmsim.run.simulation import run_of
 from llmsim.show.dashboard import phase_of
-from llmsim.show.live_region import LiveRegion, rows_for
+from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
 from llmsim.show.player import play
+from llmsim.text.log_lines import rows_for
 from llmsim.text.screen import TRUECOLOR, Screen
 
 START = datetime(2026, 1, 30, 12)

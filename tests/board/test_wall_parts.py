@@ -124,3 +124,26 @@ def test_a_slow_first_step_does_not_flatten_the_others(step: int) -> None:
     high, low = (rows[place + row][:7].strip() for row in (1, 3))
     assert high.startswith("9.0")
     assert not low or low.startswith("9.0")
+
+
+@pytest.mark.parametrize("dialect", ["nanotron", "nemo", "maxtext"])
+@pytest.mark.parametrize("wall", [True, False])
+def test_line_ends_and_tabs_in_a_line_leave_no_debris(dialect: str, wall: bool) -> None:
+    """Nanotron's lines have several rows, and a tab does not clear the cells that it skips."""
+    screen, terminal = screen_of(120, 40), Terminal(120, 40)
+    options = Options(dialect, seed=3, start=START, duration=DURATION)
+    region, checked = LiveRegion(lambda: screen, Playback(0.0)), 0
+    region.wall = wall
+    for number, frame in enumerate(play(plan(options), options, lambda: screen, region=region)):
+        terminal.stream.feed(frame.text)
+        if frame.shown > 10.0:
+            break
+        if frame.text and number % 3 == 0 and region._rows:
+            fresh = Terminal(120, 40)
+            fresh.stream.feed("\n".join([*list(region._tail)[-40:], *region._rows]))
+            shown, wanted = terminal.display, fresh.display
+            rows = len(region._rows)
+            assert shown[-rows:] == wanted[-rows:], number
+            checked += 1
+    assert checked > 5
+    assert not any(mark in line for line in region._tail for mark in "\n\t")

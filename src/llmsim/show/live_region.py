@@ -17,9 +17,10 @@ from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.pace import Timed, moments
 from llmsim.show.playback import Playback
 from llmsim.show.streams import follows, renderers
+from llmsim.text.log_lines import rows_for, single
 from llmsim.text.painting import Painter, painted
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, cells, cut, shade, shortened
+from llmsim.text.style import Row, cut, shade, shortened
 from llmsim.typed import Any
 
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
@@ -110,6 +111,7 @@ class LiveRegion:
         if not screen.live:  # somebody else has the terminal: nothing there may be erased
             self._rows, self._above, self._free, self._exact = [], 0, 0, False
             return "".join(f"{line}\n" for line in lines)
+        lines = single(lines)
         self._tail.extend(lines)
         if self.wall and wall_fits(screen):
             same = was_wall and before == screen
@@ -286,11 +288,6 @@ class LiveRegion:
             return []
         told, alone = closing(*self._ended), self.wall and wall_fits(screen)
         return [painted(row, screen) for row in poster(self._view(), told, screen, alone)]
-
-
-def rows_for(lines: Sequence[str], width: int) -> int:
-    """The rows that lines take on a terminal, which wraps what is wider than it is."""
-    return sum(max(1, -(-cells(line) // width)) for line in lines)
 
 
 def bar_parts(text: str, role: str) -> Row:
