@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from llmsim.dialects.line import Bar, Line, Render
+from llmsim.dialects.registry import NAMES
 from llmsim.errors import FLAG, OptionError
 from llmsim.job.records import Job
 from llmsim.options.parsing import REAL_TIME
@@ -111,6 +112,17 @@ def test_the_log_from_a_moment_is_the_end_of_the_whole_log(dialect: str, text: s
     assert shown == [line for line in whole if "%|" not in line][-len(shown) :], (dialect, text)
     at_once = lines_of([frame for frame in part if frame.shown <= part[0].shown])
     assert len(at_once) >= PIPE.height // 2, (dialect, text)
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_every_log_from_a_moment_is_the_end_of_the_whole_log(dialect: str) -> None:
+    """Where a line comes late, the event that it tells of may be above the first screenful."""
+    run = run_of(plan(Options(seed=2, start=START, dialect=dialect, incidents="typical")))
+    whole, pace = "".join([frame.text for frame in log(run)]), Pace(run, 180.0)
+    for share in (0.2, 0.5, 0.9):
+        since = pace.shown(share * run_ended(run))
+        part = play(run, Options(view="log"), lambda: PIPE, since)
+        assert whole.endswith("".join([frame.text for frame in part])), (dialect, share)
 
 
 @pytest.mark.parametrize("text", ["40%", "step=300", "validation", "export"])

@@ -184,7 +184,7 @@ def _fan(device: Device, speed: Any) -> int:
 
 def _serial(device: Device, text: Any, *_length: Any) -> int:
     """A board's serial number; consumer cards have none."""
-    if not catalog.has_serial(device.node.job.gpu):
+    if not of.board_of(device.node).has_serial:
         return NOT_SUPPORTED
     into(text).value = of.serial(device.node, device.gauges).encode()
     return SUCCESS
@@ -192,7 +192,7 @@ def _serial(device: Device, text: Any, *_length: Any) -> int:
 
 def _ecc_errors(device: Device, kind: Any, _counter: Any, count: Any) -> int:
     """Corrected (0) or uncorrected (1) errors."""
-    if not catalog.counts_errors(device.node.job.gpu):
+    if catalog.ecc(device.node.job.gpu) != "0":
         return NOT_SUPPORTED
     into(count).value = device.gauges.uncorrectable_errors if number_of(kind) == 1 else 0
     return SUCCESS
