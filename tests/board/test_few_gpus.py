@@ -61,6 +61,17 @@ def test_the_first_fall_leaves_the_rows_of_the_wall_to_what_comes_after_it() -> 
     assert max(numbers) < 2.6 + 0.4 * (10.3 - 2.6)
 
 
+@pytest.mark.parametrize("width", [68, 72, 76, 80, 100])
+def test_the_validation_is_whole_above_the_curve_of_a_narrow_wall(width: int) -> None:
+    """With a shorter name where the longer one has no room."""
+    view = view_of(8)
+    assert view.wall is not None
+    number = next(number for _, name, number in view.training.numbers if name == "val")
+    rows = texts(wall(view, view.wall(), [], on(width, 20)))
+    head = next(row for row in rows if row.startswith(" ─ loss "))
+    assert re.search(rf"(◆|val|validation) {re.escape(number)} ", head), head
+
+
 @pytest.mark.parametrize(("size", "times"), [((200, 50), 1), ((300, 80), 2), ((400, 110), 3)])
 def test_numbers_grow_with_the_screen(size: tuple[int, int], times: int) -> None:
     """On the wall and on the poster, which are seen from afar; each keeps its place."""

@@ -180,7 +180,8 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
             below += _strip(training, mean, columns, high, role, screen)
         if high > 1 and training.step:
             below.append(plots.axis(training, room, screen))
-    above = [ruled((("label", "loss"), ("", " "), *_newest(view, screen)), width, screen)]
+    newest = _newest(view, width - len("- loss  "), screen)
+    above = [ruled((("label", "loss"), ("", " "), *newest), width, screen)]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
 
@@ -201,14 +202,17 @@ def _marked(view: View, screen: Screen) -> Row:
     return ((role, f"{glyphs[not screen.unicode]} "),) if view.training.validated else ()
 
 
-def _newest(view: View, screen: Screen) -> Row:
-    row: list[Span] = []
-    for role, name, number in view.training.numbers:
-        if name in ("loss", "val"):
-            if name == "val":
-                row += [("", "  "), *_marked(view, screen), ("label", "validation ")]
-            row.append((role, number))
-    return tuple(row) or (("label", "no step logged yet"),)
+def _newest(view: View, width: int, screen: Screen) -> Row:
+    """The loss, and the one of the last validation with the longest name that has room."""
+    told = {name: (role, number) for role, name, number in view.training.numbers}
+    first: Row = (told["loss"],) if "loss" in told else (("label", "no step logged yet"),)
+    if "val" not in told:
+        return first
+    mark = _marked(view, screen)
+    names: list[Row] = [(*mark, ("label", name)) for name in ("validation ", "val ")]
+    names += [mark] if mark else []
+    rows = [(*first, ("", "  "), *name, told["val"]) for name in names]
+    return next((row for row in rows if length(row) <= width), first)
 
 
 def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:
