@@ -13,9 +13,10 @@ import pytest
 
 from llmsim.job.records import Asked
 from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run import hardware_ids
 from llmsim.run.events import Incident
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import Run, Segment, step_began, training_began
+from llmsim.run.timeline import Run, Segment, owner, step_began, training_began
 from llmsim.telemetry.node_page import families
 from llmsim.telemetry.samples import gauges_of, sample, tick_of
 from tests.incidents.told import job_on
@@ -257,6 +258,45 @@ def test_links_and_buses_complain_before_they_fail() -> None:
     assert 5 < omens < 16
 
 
+# Counts of errors that a reset of the GPU clears, and counts for its life.
+VOLATILE = {
+    "nvlink": ("link_crc_errors", "link_replays", "link_recoveries"),
+    "hbm-ecc": ("correctable_errors", "uncorrectable_errors", "remap_pending"),
+}
+FOR_LIFE = {
+    "nvlink": (),
+    "hbm-ecc": ("aggregate_correctable_errors", "aggregate_errors", "remapped_rows"),
+}
+
+
+@pytest.mark.parametrize("kind", ["nvlink", "hbm-ecc"])
+def test_only_a_reset_clears_a_count_of_errors(kind: str) -> None:
+    """NVML: volatile counts are those since the driver was loaded, and aggregate ones are kept
+    "across reboots". A double-bit error of the memory ends the run without a reset; an error of
+    NVLink is cured by a reset of all GPUs of the node.
+    """
+    names, risen = (*VOLATILE[kind], *FOR_LIFE[kind]), set()
+    for seed in range(6):
+        asked = (Asked(kind, "share", 0.3, rank=13), Asked("nvlink", "share", 0.7, rank=9))
+        run = run_of(job_on(seed, gpus=16, model="Basalt-8B")._replace(asked=asked))
+        told = (each for segment in run.timeline for each in segment.events)
+        struck = [each for each in told if isinstance(each, Incident)]
+        resets = [each.over for each in struck if each.kind == "nvlink"]
+        then, last = 0.0, dict.fromkeys(names, 0)
+        for step in range(400):
+            at = struck[-1].over * 1.02 * step / 399
+            (now,) = gauges_of(run, tick_of(run, at), (13,), energy=False)
+            reset = any(then < each <= at for each in resets)
+            for name in names:
+                value = getattr(now, name)
+                cleared = reset and name in VOLATILE[kind]
+                assert value == 0 if cleared else value >= last[name], (seed, at, name)
+                risen |= {name} if value else set()
+                last[name] = value
+            then = at
+    assert risen == set(names)
+
+
 def values_of(run: Run, node: int, at: float, name: str) -> list[float]:
     """The values of a family on a node's page."""
     found = next(each for each in families(run, node, at) if each.name == name)
@@ -288,13 +328,14 @@ def test_a_dead_node_is_silent() -> None:
 @pytest.mark.long
 def test_identities_hold_through_an_incident(kind: str) -> None:
     run, label, _ = run_with(1, kind)
-    energies: dict[int, float] = {}
+    energies: dict[str, float] = {}  # of each card: a spare machine has others
     for look in range(60):
         at = label.at - 60.0 + look * (label.over - label.at + 120.0) / 60.0
         for gpu, each in seen(run, at).items():
             assert violations(run.job, each) == [], (kind, at, each)
-            assert each.energy_joules > energies.get(gpu, 0.0), (kind, at, gpu)
-            energies[gpu] = each.energy_joules
+            card = hardware_ids.gpu_uuid(owner(run, at), gpu)
+            assert each.energy_joules > energies.get(card, 0.0), (kind, at, gpu)
+            energies[card] = each.energy_joules
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from llmsim.errors import ExportError, NvidiaSmiError, OptionError
 from llmsim.run.simulation import run_of as timeline_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.seek import moment_of
+from llmsim.telemetry import gpu_exporter_page
 from llmsim.telemetry.nvml.answers import NOT_SUPPORTED
 from llmsim.telemetry.nvml.library import Library
 from llmsim.telemetry.samples import sample
@@ -196,6 +197,35 @@ def test_a_remapped_row_is_pending_until_the_reset() -> None:
     line = "remapped_rows.uncorrectable,remapped_rows.pending --format=csv,noheader"
     assert asked(node, f"--query-remapped-rows={line}") == asked(node, f"--query-gpu={line}")
     assert "Yes" in asked(node, f"--query-remapped-rows={line} -i 3")
+
+
+def test_errors_of_the_memory_are_counted_alike_everywhere() -> None:
+    """nvidia-smi, NVML and the exporters read the same four counters: corrected or not, since the
+    driver was loaded or in the board's life. Before half of the double-bit errors there are
+    single-bit ones.
+    """
+    incidents = tuple(f"hbm-ecc@{share}%:rank={share % 8}" for share in (50, 51, 52, 53))
+    run = timeline_of(job_of(7, gpus=8, gpu=H100, recipe="pretrain", incident=incidents))
+    node = node_at(run, 0, 0.7 * run_ended(run))
+    page = gpu_exporter_page.page(run, 0, 0.7 * run_ended(run))
+    library, handle = Library(lambda: node), ctypes.c_void_p()
+    whole = []
+    for kind, what in enumerate(("corrected", "uncorrected")):
+        for counter, span in enumerate(("volatile", "aggregate")):
+            query = f"--query-gpu=ecc.errors.{what}.{span}.total --format=csv,noheader"
+            said = [int(each) for each in asked(node, query).split()]
+            rows = [row for row in page.splitlines() if f"errors_{what}_{span}_total{{" in row]
+            assert [float(row.split()[-1]) for row in rows] == said
+            for gpu, number in enumerate(said):
+                count = ctypes.c_ulonglong()
+                library.nvmlDeviceGetHandleByIndex_v2(gpu, ctypes.byref(handle))
+                library.nvmlDeviceGetTotalEccErrors(handle, kind, counter, ctypes.byref(count))
+                assert count.value == number
+            whole.append(sum(said))
+    assert min(whole) > 0
+    report = asked(node, "-q -d ECC")
+    told = re.findall(r"DRAM (?:Unc|C)orrectable +: (\d+)", report)
+    assert sum(map(int, told)) == sum(whole)
 
 
 def test_peers_reach_each_other_as_in_captures() -> None:

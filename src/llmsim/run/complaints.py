@@ -16,6 +16,7 @@ from llmsim.physics.hardware.gauges import HEALTHY, Fault
 from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.run.events import Incident, Symptom
 from llmsim.run.timeline import Run, Segment
+from llmsim.typed import NamedTuple
 
 OMENS = 5400.0  # seconds: no omen comes earlier
 _LOST = 79  # after this error a GPU has fallen off the bus
@@ -23,51 +24,66 @@ _LOST = 79  # after this error a GPU has fallen off the bus
 _RESETS = ("gpu-lost", "nvlink", "gsp", "node-fail", "maintenance", "link-down")
 
 
+class _Known(NamedTuple):
+    """What is known at the beginning of a segment."""
+
+    faults: dict[int, Fault]  # by rank
+    # By node: when its machine joined the run, and when its GPUs were last reset or joined.
+    joined: dict[int, float]
+    reset: dict[int, float]
+
+
 def faults(run: Run, at: float) -> dict[int, Fault]:
     """What is known of each GPU that has or had something wrong, by its rank."""
     number = run.timeline.number_at(at)
-    found = dict(_before(run, number))
+    known = _before(run, number)
+    found = dict(known.faults)
     for event in run.timeline[number].events:
         if event.at <= at:
             _take(found, event)
+            if isinstance(event, Incident):
+                _foretell(run.job, found, event, event.at, known)
     for omen in _coming(run, number, at):
-        rank = omen.rank
-        found[rank] = _foretold(run.job, found.get(rank, HEALTHY), omen, at)
+        _foretell(run.job, found, omen, at, known)
     return found
 
 
-def _before(run: Run, number: int) -> dict[int, Fault]:
+def _before(run: Run, number: int) -> _Known:
     """The same at the beginning of a segment; each beginning is worked out once."""
-    known: list[dict[int, Fault]] = run.memo.setdefault("faults", [{}])
+    known: list[_Known] = run.memo.setdefault("faults", [_Known({}, {}, {})])
     while len(known) <= number:
         segment, after = run.timeline[len(known) - 1], known[-1]
         if segment.events or segment.kind == "outage":
-            after = dict(after)
+            after = _Known(dict(after.faults), dict(after.joined), dict(after.reset))
         for event in segment.events:
-            _take(after, event)
+            _take(after.faults, event)
             if isinstance(event, Incident):
-                seen = after.get(event.rank, HEALTHY)
-                after[event.rank] = _foretold(run.job, seen, event, event.at)
+                _foretell(run.job, after.faults, event, event.at, after)
         if segment.kind == "outage":
             _mended(run, len(known) - 1, after)
         known.append(after)
     return known[number]
 
 
-def _mended(run: Run, number: int, found: dict[int, Fault]) -> None:
+def _mended(run: Run, number: int, after: _Known) -> None:
     """What a reset of the node clears while the job waits for its next attempt."""
-    size, gone = gpus_per_node(run.job), swapped(run, number)
-    for event in run.timeline[number - 1].events:
-        if isinstance(event, Incident) and event.kind in _RESETS:
-            first = event.rank // size * size
-            for rank in range(first, first + size):
-                if rank in found:
-                    kept = found[rank]
-                    found[rank] = Fault(
-                        aggregate_errors=kept.aggregate_errors, remapped_rows=kept.remapped_rows
-                    )
-    for rank in [rank for rank in found if rank // size in gone]:
-        del found[rank]  # the spare's cards have seen nothing yet
+    size, gone, ended = gpus_per_node(run.job), swapped(run, number), run.timeline[number].ended
+    reset = booted(run, number) | {
+        event.rank // size
+        for event in run.timeline[number - 1].events
+        if isinstance(event, Incident) and event.kind in _RESETS
+    }
+    after.joined.update(dict.fromkeys(gone, ended))
+    after.reset.update(dict.fromkeys(gone | reset, ended))
+    for rank, kept in [*after.faults.items()]:
+        if rank // size in gone:
+            del after.faults[rank]  # the spare's cards have seen nothing yet
+        elif rank // size in reset:
+            after.faults[rank] = Fault(
+                aggregate_errors=kept.aggregate_errors,
+                aggregate_correctable_errors=kept.aggregate_correctable_errors,
+                remapped_rows=kept.remapped_rows,
+            )
 
 
 def swapped(run: Run, number: int) -> frozenset[int]:
@@ -78,6 +94,16 @@ def swapped(run: Run, number: int) -> frozenset[int]:
     if before == after:
         return frozenset()
     return frozenset({after[-1][0]})  # an outage brings one spare, which comes last
+
+
+def booted(run: Run, number: int) -> frozenset[int]:
+    """The nodes that were booted in an outage, and stay."""
+    if not run.timeline.has(number + 1):
+        return frozenset()
+    before, after = run.timeline[number].boots, run.timeline[number + 1].boots
+    if before == after:
+        return frozenset()
+    return frozenset(node for node, _ in {*after} - {*before})
 
 
 def _take(found: dict[int, Fault], event: object) -> None:
@@ -100,12 +126,16 @@ def _take(found: dict[int, Fault], event: object) -> None:
 
 
 def _coming(run: Run, number: int, at: float) -> Iterator[Incident]:
-    """The incidents after a moment whose omens show by then."""
-    last = run.timeline.number_at(at + OMENS)
+    """The incidents after a moment whose omens show by then: on machines that are still there."""
+    last, size = run.timeline.number_at(at + OMENS), gpus_per_node(run.job)
+    here = run.timeline[number].spares
     for index in range(number, last + 1):
+        there = run.timeline[index].spares
         for event in run.timeline[index].events:
             if isinstance(event, Incident) and at < event.at < at + OMENS:
-                yield event
+                node = event.rank // size
+                if here == there or dict(here).get(node) == dict(there).get(node):
+                    yield event
 
 
 def _lead(job: Job, event: Incident) -> float:
@@ -124,21 +154,32 @@ _OMENS = {
 }
 
 
-def _foretold(job: Job, fault: Fault, event: Incident, at: float) -> Fault:
-    """A GPU's counters with what rises before an incident."""
-    lead = _lead(job, event)
-    risen = at - (event.at - lead)
-    if not lead or risen <= 0.0:
-        return fault
+def _foretell(
+    job: Job, found: dict[int, Fault], event: Incident, at: float, known: _Known
+) -> None:  # fmt: skip
+    """Add what rises before an incident to its GPU's counters."""
+    lead, node = _lead(job, event), event.rank // gpus_per_node(job)
+    begun = event.at - lead
+    risen = at - max(begun, known.reset.get(node, begun))
+    of_card = at - max(begun, known.joined.get(node, begun))
+    if not lead or of_card <= 0.0:
+        return
+    fault = found.get(event.rank, HEALTHY)
     rate = noise.between(job.seed, "omen/rate", 0.3, 3.0, event.number)
+    risen = max(0.0, risen)
+    minutes = rate * risen / 60.0
     if event.kind == "gpu-lost":
-        return fault._replace(pcie_replays=fault.pcie_replays + int(rate * risen / 6.0))
-    if event.kind == "nvlink":
-        return fault._replace(
-            crc_errors=fault.crc_errors + int(100.0 * rate * risen / 60.0),
-            link_replays=fault.link_replays + int(rate * risen / 60.0),
-        )
-    return fault._replace(correctable_errors=fault.correctable_errors + int(rate * risen / 60.0))
+        more = {"pcie_replays": int(rate * risen / 6.0)}
+    elif event.kind == "nvlink":
+        more = {"crc_errors": int(100.0 * minutes), "link_replays": int(minutes)}
+    else:
+        more = {
+            "correctable_errors": int(minutes),
+            "aggregate_correctable_errors": int(rate * of_card / 60.0),
+        }
+    found[event.rank] = fault._replace(
+        **{name: getattr(fault, name) + count for name, count in more.items()}
+    )
 
 
 # --- nodes -------------------------------------------------------------------------------

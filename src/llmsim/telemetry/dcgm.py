@@ -221,7 +221,7 @@ FIELDS = (
     Field("DEV_ECC_DBE_VOL_TOTAL", "counter", _ECC.format("double", "volatile"), 311,
           partial(_of, "uncorrectable_errors"), default=False, has=catalog.counts_errors),
     Field("DEV_ECC_SBE_AGG_TOTAL", "counter", _ECC.format("single", "persistent"), 312,
-          partial(_of, "correctable_errors"), default=False, has=catalog.counts_errors),
+          partial(_of, "aggregate_correctable_errors"), default=False, has=catalog.counts_errors),
     Field("DEV_ECC_DBE_AGG_TOTAL", "counter", _ECC.format("double", "persistent"), 313,
           partial(_of, "aggregate_errors"), default=False, has=catalog.counts_errors),
     _none("DEV_RETIRED_SBE", 390, "Total number of retired pages due to single-bit errors."),

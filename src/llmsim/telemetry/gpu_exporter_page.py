@@ -99,7 +99,7 @@ _FIELDS: tuple[tuple[str, str, Value], ...] = (
     ("clocks_max_memory_clock_hz", "clocks.max.memory [MHz]", _hertz("memory_clock_mhz")),
     ("clocks_max_sm_clock_hz", "clocks.max.sm [MHz]", _top_clock),
     ("ecc_errors_corrected_aggregate_total", "ecc.errors.corrected.aggregate.total",
-     _as_it_is("correctable_errors")),
+     _as_it_is("aggregate_correctable_errors")),
     ("ecc_errors_corrected_volatile_total", "ecc.errors.corrected.volatile.total",
      _as_it_is("correctable_errors")),
     ("ecc_errors_uncorrected_aggregate_total", "ecc.errors.uncorrected.aggregate.total",

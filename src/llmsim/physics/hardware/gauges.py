@@ -76,6 +76,7 @@ class Gauges(NamedTuple):
     remap_pending: int  # until the GPU is reset
     aggregate_errors: int  # double-bit errors over the GPU's life
     correctable_errors: int  # single-bit errors
+    aggregate_correctable_errors: int  # single-bit errors over the GPU's life
     link_crc_errors: int  # of NVLink
     link_replays: int
     link_recoveries: int
@@ -92,6 +93,7 @@ class Fault(NamedTuple):
     uncorrectable_errors: int = 0  # since the reset
     aggregate_errors: int = 0  # the same over the GPU's life
     correctable_errors: int = 0
+    aggregate_correctable_errors: int = 0
     remapped_rows: int = 0
     remap_pending: int = 0  # until the GPU is reset
     crc_errors: int = 0  # of NVLink
@@ -225,6 +227,7 @@ _FAULTY = {
     "remap_pending": "remap_pending",
     "aggregate_errors": "aggregate_errors",
     "correctable_errors": "correctable_errors",
+    "aggregate_correctable_errors": "aggregate_correctable_errors",
     "link_crc_errors": "crc_errors",
     "link_replays": "link_replays",
     "link_recoveries": "link_recoveries",

@@ -190,11 +190,22 @@ def _serial(device: Device, text: Any, *_length: Any) -> int:
     return SUCCESS
 
 
-def _ecc_errors(device: Device, kind: Any, _counter: Any, count: Any) -> int:
-    """Corrected (0) or uncorrected (1) errors."""
+# By the kind of error, corrected (0) or uncorrected (1), and by the counter: since the driver was
+# loaded (0), or in the board's life (1).
+_ECC_GAUGES = {
+    (0, 0): "correctable_errors", (0, 1): "aggregate_correctable_errors",
+    (1, 0): "uncorrectable_errors", (1, 1): "aggregate_errors",
+}  # fmt: skip
+
+
+def _ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> int:
+    """How many errors of a kind a counter has."""
     if catalog.ecc(device.node.job.gpu) != "0":
         return NOT_SUPPORTED
-    into(count).value = device.gauges.uncorrectable_errors if number_of(kind) == 1 else 0
+    name = _ECC_GAUGES.get((number_of(kind), number_of(counter)))
+    if name is None:
+        return INVALID_ARGUMENT
+    into(count).value = getattr(device.gauges, name)
     return SUCCESS
 
 

@@ -51,7 +51,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("ccpm", "MB", lambda _each: 0),
     ),
     "e": (
-        Column("sbecc", "errs", lambda _each: 0),
+        Column("sbecc", "errs", lambda each: each.correctable_errors),
         Column("dbecc", "errs", lambda each: each.uncorrectable_errors),
         Column("pci", "errs", lambda each: each.pcie_replays),
     ),

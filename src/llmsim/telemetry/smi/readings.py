@@ -113,25 +113,30 @@ def _engines(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
 
 
 def _errors(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
-    broken = asked(node, gauges, "ecc.errors.uncorrected.volatile.dram")
-    none = "0" if broken != NONE else NONE
-    counts = (
-        Leaf("SRAM Correctable", "sram_correctable", none),
-        Leaf("SRAM Uncorrectable Parity", "sram_uncorrectable_parity", none),
-        Leaf("SRAM Uncorrectable SEC-DED", "sram_uncorrectable_secded", none),
-        Leaf("DRAM Correctable", "dram_correctable", none),
-        Leaf("DRAM Uncorrectable", "dram_uncorrectable", broken),
+    def counted(name: str) -> object:
+        return asked(node, gauges, f"ecc.errors.{name}.dram")
+
+    none = "0" if counted("corrected.volatile") != NONE else NONE
+    volatile, aggregate = (
+        (
+            Leaf("SRAM Correctable", "sram_correctable", none),
+            Leaf("SRAM Uncorrectable Parity", "sram_uncorrectable_parity", none),
+            Leaf("SRAM Uncorrectable SEC-DED", "sram_uncorrectable_secded", none),
+            Leaf("DRAM Correctable", "dram_correctable", counted(f"corrected.{span}")),
+            Leaf("DRAM Uncorrectable", "dram_uncorrectable", counted(f"uncorrected.{span}")),
+        )
+        for span in ("volatile", "aggregate")
     )
     sources = (("SRAM L2", "sram_l2"), ("SRAM SM", "sram_sm"),
                ("SRAM Microcontroller", "sram_microcontroller"), ("SRAM PCIE", "sram_pcie"),
                ("SRAM Other", "sram_other"))  # fmt: skip
-    no = "No" if broken != NONE else NONE
+    no = "No" if none != NONE else NONE
     retired = (Leaf("", "retired_count"), Leaf("", "retired_pagelist"))
     return (
         Section("ECC Errors", "ecc_errors", (
-            Section("Volatile", "volatile", counts),
+            Section("Volatile", "volatile", volatile),
             Section("Aggregate", "aggregate", (
-                *counts, Leaf("SRAM Threshold Exceeded", "sram_threshold_exceeded", no))),
+                *aggregate, Leaf("SRAM Threshold Exceeded", "sram_threshold_exceeded", no))),
             Section("Aggregate Uncorrectable SRAM Sources", "aggregate_uncorrectable_sram_sources",
                     tuple(Leaf(label, tag, none) for label, tag in sources)),
             Leaf("Channel Repair Pending", "channel_repair_pending", "No"),
