@@ -77,13 +77,15 @@ def _zero(_job: Job, _gauges: Gauges) -> int:
 
 
 def energy_millijoules(job: Job, gauges: Gauges) -> int:
-    """mJ since the node booted: until the run it was idle."""
+    """mJ since the node booted: until the run it was idle. `job` has the machines of the moment."""
     return int(1e3 * (gauges.energy_joules + _joules_since_boot(job, gauges.gpu)))
 
 
 @remembered(MOST_CHIPS)
 def _joules_since_boot(job: Job, gpu: int) -> float:
-    """Joules from the boot of a GPU's node until the run's command."""
+    """Joules from the boot of a GPU's node until the run's command; 0 if it booted after that."""
+    if any(gpu // gpus_per_node(job) == node for node, _ in job.boots):
+        return 0.0
     idle = doing(job, gpu, "idle").share * job.gpu.tdp_watts
     return idle * hardware_ids.boot_seconds(job, gpu // gpus_per_node(job))
 

@@ -70,12 +70,12 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     tail = attributes(run, node, at, exporter)
     closing = "".join(f',{name}="{value}"' for name, value in tail)
     opened = [f"{head}{closing}}} " for head in heads]
-    parts = []
+    job, parts = owner(run, at), []
     for part in _parts(run, exporter, len(heads)):
         if isinstance(part, Counter):
             parts += _special(run, part, exporter, at, told, tail)
         elif heads:
-            parts.append(_filled(run.job, part, opened, seen))
+            parts.append(_filled(job, part, opened, seen))
     return "".join(parts)
 
 

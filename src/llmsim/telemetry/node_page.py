@@ -6,7 +6,6 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 
 from collections.abc import Collection
 from functools import partial
-from itertools import count
 from math import floor
 from operator import sub
 
@@ -17,6 +16,7 @@ from llmsim.run.complaints import troubles
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
+from llmsim.telemetry.machines import begun
 from llmsim.telemetry.samples import counted_at, host_of, tick_of
 
 PORT = 9100
@@ -68,7 +68,7 @@ def families(
         return []
     job = owner(run, at)
     shown = clock or partial(unix, job)
-    joined, booted = _begun(run, job, node)
+    joined, booted = begun(run, job, node)
     whole, since = seen, joined if booted is None else booted
     written = seen.disk_written_bytes
     if joined is not None:  # a spare's disk has what was written since
@@ -96,21 +96,6 @@ def _clocks(job: Job, node: int, at: float, clock: Clock) -> list[Family]:
         Family("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.",
                (((), floor(clock(max(0.0, booted)) + min(0.0, booted))),)),
     ]  # fmt: skip
-
-
-def _begun(run: Run, job: Job, node: int) -> tuple[float | None, float | None]:
-    """When a node's machine joined the run, and when it was booted in the run; None: not at all."""
-    joined = None
-    machine = dict(job.spares).get(node)
-    if machine is not None:
-        known: dict[tuple[int, int], float] = run.memo.setdefault("joined", {})
-        if (node, machine) not in known:
-            segments = (run.timeline[number] for number in count())
-            known[node, machine] = next(
-                each.began for each in segments if (node, machine) in each.spares
-            )
-        joined = known[node, machine]
-    return joined, next((when for each, when in job.boots if each == node), None)
 
 
 _COUNTERS = (

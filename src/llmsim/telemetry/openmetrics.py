@@ -31,10 +31,11 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     spans: dict[int, list[Span]] = {}
 
     def taken(at: float) -> Pieces:
-        owners.append(owner(run, at))
+        now = owner(run, at)
+        owners.append(now)
         seen, time = gauges_of(run, tick_of(run, at), shown), f" {int(unix(job, at))}\n"
         for name, field in fields.items():
-            yield Piece(_lines(shown, seen, dcgm.numbers(job, field, seen), time), name)
+            yield Piece(_lines(shown, seen, dcgm.numbers(now, field, seen), time), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:

@@ -60,9 +60,11 @@ def total(name: str, unit: str, points: list[Json], *, monotonic: bool) -> Json:
     return {"name": name, "unit": unit, "sum": data}
 
 
-def _point(job: Job, at: float, value: float, attributes: list[Json]) -> Json:
+def _point(
+    job: Job, at: float, value: float, attributes: list[Json], since: float = 0.0
+) -> Json:  # fmt: skip
     number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
-    time = {"startTimeUnixNano": str(nanoseconds(job, 0.0)),
+    time = {"startTimeUnixNano": str(nanoseconds(job, since)),
             "timeUnixNano": str(nanoseconds(job, at))}  # fmt: skip
     return {**time, **number, "attributes": attributes}
 
@@ -81,14 +83,18 @@ def _identity(job: Job, gpu: int) -> list[Json]:
 
 
 def hardware(job: Job, at: float, seen: tuple[Gauges, ...]) -> list[Json]:
-    """The metrics of some GPUs at a moment."""
+    """The metrics of some GPUs at a moment. The job has the machines that it has then: a node that
+    has booted counts since its boot.
+    """
+    booted, size = dict(job.boots), gpus_per_node(job)
+    since = [booted.get(each.gpu // size, 0.0) for each in seen]
     whose = [_identity(job, each.gpu) for each in seen]
     general = attribute("hw.gpu.task", "general")
 
     def points(values: list[float], *more: Json) -> list[Json]:
         return [
-            _point(job, at, value, [*identity, *more])
-            for value, identity in zip(values, whose, strict=True)
+            _point(job, at, value, [*identity, *more], begun)
+            for value, identity, begun in zip(values, whose, since, strict=True)
         ]
 
     usable = [each.total_mib - each.reserved_mib for each in seen]

@@ -57,10 +57,11 @@ def begin(run: Run, settings: Settings) -> Writer:
     owners: list[Job] = []  # the job at each sample, with the machines that it has then
 
     def taken(at: float) -> Pieces:
-        owners.append(owner(run, at))
+        now = owner(run, at)
+        owners.append(now)
         seen = gauges_of(run, tick_of(run, at), shown)
         for field, known in zip(fields, rows, strict=True):
-            known.append(_row(shown, seen, dcgm.numbers(job, field, seen)))
+            known.append(_row(shown, seen, dcgm.numbers(now, field, seen)))
         return ()
 
     def ended(_at: float) -> Pieces:

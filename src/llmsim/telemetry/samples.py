@@ -27,7 +27,9 @@ from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
 from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
 from llmsim.run.timeline import Run, run_ended, step_at
+from llmsim.telemetry import anew
 from llmsim.telemetry.clock import Clock
+from llmsim.telemetry.machines import counted_anew
 from llmsim.typed import Any, NamedTuple
 
 # GPUs that exports read, unless the run has fewer: 64 nodes of eight.
@@ -102,6 +104,7 @@ class Tick(NamedTuple):
     # The same of many nodes at once, by the first of them: see blocks.py. None of one node alone.
     blocks: dict[int, Any]
     usual: frozenset[int]  # the blocks of the latest moment, of which many nodes were asked for
+    anew: dict[int, float]  # nodes whose counters began within the run, and when
 
 
 def tick_of(run: Run, at: float) -> Tick:
@@ -112,18 +115,21 @@ def tick_of(run: Run, at: float) -> Tick:
     known: Tick | None = run.memo.get("tick")
     if known and known.at == at:
         return known
+    before = known.blocks.items() if known else ()
+    usual = frozenset(first for first, block in before if block)
+    made = run.memo["tick"] = _tick(run, at, usual)._replace(
+        faults=faults(run, at), troubles=troubles(run, at), anew=counted_anew(run, at)
+    )
+    return made
+
+
+def _tick(run: Run, at: float, usual: frozenset[int]) -> Tick:
+    """A moment as if all GPUs and nodes were well, and had counted from the run's command on."""
     done = tuple(loads(run, at))
     if over := ended_by(run, at):
         done = (telemetry.Load("idle", over), *done)
     felt = tuple(telemetry.recent(run.job, done, at))
-    past = spent(done, at)
-    before = known.blocks.items() if known else ()
-    usual = frozenset(first for first, block in before if block)
-    made = Tick(
-        at, done, past, felt, faults(run, at), troubles(run, at), odd(run, at), {}, {}, {}, usual
-    )
-    run.memo["tick"] = made
-    return made
+    return Tick(at, done, spent(done, at), felt, {}, {}, odd(run, at), {}, {}, {}, usual, {})
 
 
 def ended_by(run: Run, at: float) -> float:
@@ -158,10 +164,28 @@ def node_columns(run: Run, tick: Tick, node: int, *, energy: bool = True) -> Col
     if (made := tick.known.get(place)) is not None:
         return made
     # A block keeps its numbers in few objects, and lists of them are made anew in no time.
-    if energy and (quick := _in_block(run, tick, node)) is not None:
+    quick = _in_block(run, tick, node) if energy else None
+    if quick is not None and node not in tick.anew:
         return quick
-    made = tick.known[place] = _node(run, tick, node, energy)
+    made = _node(run, tick, node, energy) if quick is None else quick
+    if made["gpu"] and node in tick.anew:
+        blocks = frozenset() if quick is None else frozenset((node // BLOCK * BLOCK,))
+        surplus = _surplus(run, tick, node, blocks, energy=energy)
+        made = anew.less(made, surplus, gpus_per_node(run.job))
+    tick.known[place] = made
     return made
+
+
+def _surplus(
+    run: Run, tick: Tick, node: int, blocks: frozenset[int], *, energy: bool
+) -> Columns:  # fmt: skip
+    """What the counters of a node have too much, which began within the run."""
+    known: dict[tuple[int, float, bool], Columns] = run.memo.setdefault("surplus", {})
+    place = node, tick.anew[node], energy
+    if place not in known:
+        before = node_columns(run, _tick(run, tick.anew[node], blocks), node, energy=energy)
+        known[place] = anew.surplus(run, tick.at, node, before)
+    return known[place]
 
 
 NOTHING: Columns = {name: [] for name in Gauges._fields}

@@ -42,7 +42,7 @@ class Gauges(NamedTuple):
     gpu: int  # rank in the job
     activity: str
     power_watts: float
-    energy_joules: float  # since the run's command
+    energy_joules: float  # since the run's command, or a boot of its node after that
     temperature_c: int
     memory_temperature_c: int  # 0 where the memory has no sensor
     sm_clock_mhz: int
@@ -63,7 +63,7 @@ class Gauges(NamedTuple):
     pcie_received_bytes_per_second: int
     nvlink_sent_bytes_per_second: int
     nvlink_received_bytes_per_second: int
-    power_capped_seconds: float  # since the run's command: so long held the limit the clock back
+    power_capped_seconds: float  # since then: so long held the limit the clock back
     thermal_slowdown_seconds: float  # by software or hardware
     hardware_thermal_slowdown_seconds: float
     power_brake_slowdown_seconds: float

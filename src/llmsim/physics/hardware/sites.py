@@ -58,7 +58,7 @@ class Chip(NamedTuple):
     clock: float  # factor
     memory: int  # MiB
     leak: float  # -1..1, how much current flows without work: with the clocks low, and high
-    replays: int  # of its PCIe link, before the run
+    replays: int  # of its PCIe link, before the run: see replays_of
     stacks: float  # -1..1, how warm its memory gets beside others
     filled: float  # -1..1, how long its SMs have a warp
     engine: float  # -1..1, how long it has a kernel but no warp
@@ -90,7 +90,7 @@ def _chips(seed: int, ranks: range, size: int) -> list[Chip]:
             clock=0.985 + 0.03 * clock,
             memory=2 * (memory % 25) + (420 if index == 0 else 0),
             leak=batch + 0.7 * leak - 1.0,
-            replays=replays % 4,
+            replays=replays,
             stacks=2.0 * stacks - 1.0,
             filled=filled * (2.0 / 0xFFFF) - 1.0,
             engine=engine * (2.0 / 0xFFFF) - 1.0,
@@ -109,11 +109,16 @@ def _chips(seed: int, ranks: range, size: int) -> list[Chip]:
             drawn("gpu leak"),
             drawn("gpu stacks"),
             noise.words(seed, "gpu memory", ranks.start, len(ranks)),
-            noise.words(seed, "gauge replays", ranks.start, len(ranks)),
+            replays_of(seed, ranks),
             *activities,
             strict=True,
         )
     ]  # fmt: skip
+
+
+def replays_of(seed: int, cards: range) -> list[int]:
+    """How often the PCIe links of cards have sent something again before a run."""
+    return [word % 4 for word in noise.words(seed, "gauge replays", cards.start, len(cards))]
 
 
 def _link_rate(job: Job) -> float:
