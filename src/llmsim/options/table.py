@@ -144,7 +144,7 @@ OPTIONS = (
         "benchmarks at validations (only pytorch)", "no", "", names_job=True,
     ),
     Option(
-        "tidy", parse_switch, "yes or no", "one process's launch lines after another's",
+        "tidy", parse_switch, "yes or no", "sort the launch lines by process",
         "no", "", names_job=True,
     ),
     Option(
@@ -171,7 +171,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show; `real`: of a real run", "3m", "TIME", infinite="real",
+        "length of a show, or real: the run's length", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",
