@@ -136,8 +136,8 @@ and `steps` are the number of the last step. Some keys do not have the name of t
 | `--precision` | `compute` in [precision] |
 
 `command` in [run] is only a text: the last line of the log shows it as the command that plays the
-run again. llmsim ignores this key if a flag changes the run. If you edit the file, delete this key:
-the command does not change, and would still play the old run.
+run again. llmsim ignores this key if a flag changes the run. If you edit the file, delete this key.
+Otherwise the log still shows the old command, which plays the old run.
 
 {keys}
 """
