@@ -50,9 +50,9 @@ every 15 simulated seconds, or as often as `--sample` says. Of a large cluster t
 first 512 GPUs. All gauges agree with each other: energy is the integral of power; used, free and
 reserved memory add up to the total; tensor activity follows from MFU and clock. During an incident
 the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
-waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy and
-the time of throttling are counted since the run's command, or since a later boot of the node. A
-spare machine has its own counters.
+waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy,
+the time of throttling and the counters of nodes are counted since the run's command, or since a
+later boot of the node. A spare machine has its own counters.
 
 These files become large. At the default `--sample`, one GPU fills 1.7 MB of `openmetrics` in a
 simulated hour, or 1 MB of `otlp`, 0.08 MB of `nvsmi` or 0.08 MB of `csv`. So 64 GPUs fill 2.6 GB of

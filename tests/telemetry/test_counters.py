@@ -7,10 +7,12 @@ well, and aggregate ones are "persistent across reboots (i.e. for the lifetime o
 import ctypes
 import re
 from functools import cache, partial
+from math import fsum
 
 import pytest
 
 from llmsim.job.records import Asked
+from llmsim.physics.hardware.host import CORES
 from llmsim.run import events, hardware_ids
 from llmsim.run.simulation import events as events_of
 from llmsim.run.simulation import run_of
@@ -176,6 +178,27 @@ def test_every_page_and_export_has_the_same_counters(kind: str) -> None:
         else:
             rested = up(run, 0.0 if kind != SPARE else at) - (at if kind == SPARE else 0.0)
             assert all(IDLE[0] < each / rested < IDLE[1] for each in earlier)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_of_nodes_have_the_counters_of_the_page(kind: str) -> None:
+    """A host's kernel counts since its boot; tables leave out what was before the run."""
+    run, (_, began) = run_with(kind), back(kind)
+    for at in (600.0, began + 700.0):
+        (host,) = (each for each in sample(run, at).nodes if each.node == NODE)
+        text = node_page.page(run, NODE, at)
+        for family, count in (
+            ("disk_written_bytes", host.disk_written_bytes),
+            ("disk_read_bytes", host.disk_read_bytes),
+            ("network_transmit_bytes", host.network_sent_bytes),
+            ("network_receive_bytes", host.network_received_bytes),
+            ("infiniband_port_data_transmitted_bytes", host.card_sent_bytes),
+        ):
+            shown = re.findall(rf"^node_{family}_total{{.* (\S+)$", text, re.MULTILINE)
+            assert float(shown[0]) == count, (family, at)
+        modes = [value for name, value in host._asdict().items() if name.startswith("cpu_")]
+        since = at - up(run, at) if at > began and kind == BOOT else 0.0
+        assert fsum(modes) / CORES == pytest.approx(at - since, abs=1.1)
 
 
 def test_a_total_of_otlp_begins_with_the_boot() -> None:

@@ -7,15 +7,15 @@ and its neighbours; only the families that dashboards of GPU clusters join are t
 from collections.abc import Collection
 from functools import partial
 from math import floor
-from operator import sub
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.host import CALM, CORES, Host, Trouble
+from llmsim.physics.hardware.host import CALM, CORES, Host
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.complaints import troubles
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry.clock import Clock, unix
 from llmsim.telemetry.exposition import Family, text
+from llmsim.telemetry.hosts import less, less_downs
 from llmsim.telemetry.machines import begun
 from llmsim.telemetry.samples import counted_at, host_of, tick_of
 
@@ -74,9 +74,9 @@ def families(
     if joined is not None:  # a spare's disk has what was written since
         written -= counted_at(run, joined, node).disk_written_bytes
     if since is not None:
-        seen = _less(seen, counted_at(run, since, node))
-    if booted is not None and seen.card_downs:
-        seen = _less_downs(seen, troubles(run, booted).get(node, CALM))
+        seen = less(seen, counted_at(run, since, node))
+    if booted is not None:
+        seen = less_downs(seen, troubles(run, booted).get(node, CALM))
     machine = _machine(job, node, seen, written)
     if only is None or "node_cpu_seconds_total" in only:
         machine.insert(1, _processors(run, job, whole, at, since, clock))
@@ -96,25 +96,6 @@ def _clocks(job: Job, node: int, at: float, clock: Clock) -> list[Family]:
         Family("node_boot_time_seconds", "gauge", "Node boot time, in unixtime.",
                (((), floor(clock(max(0.0, booted)) + min(0.0, booted))),)),
     ]  # fmt: skip
-
-
-_COUNTERS = (
-    "disk_written_bytes", "disk_read_bytes", "network_sent_bytes", "network_received_bytes",
-    "card_sent_bytes", "card_received_bytes", "card_sent_packets", "card_received_packets",
-)  # fmt: skip
-
-
-def _less(now: Host, before: Host) -> Host:
-    """Counters that have begun at 0 at the moment of others: with the boot, or on a new machine."""
-    return now._replace(**{name: getattr(now, name) - getattr(before, name) for name in _COUNTERS})
-
-
-def _less_downs(now: Host, before: Trouble) -> Host:
-    downs = before.downs or (0,) * len(now.card_downs)
-    return now._replace(
-        card_downs=tuple(map(sub, now.card_downs, downs)),
-        card_recoveries=now.card_recoveries - before.recoveries,
-    )
 
 
 _MODES = ("idle", "iowait", "system", "user")

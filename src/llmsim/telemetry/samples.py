@@ -21,13 +21,13 @@ from llmsim.physics.hardware.gauges import (
     columns_of,
     in_rows,
 )
-from llmsim.physics.hardware.host import CALM, Host, Trouble, host
+from llmsim.physics.hardware.host import CALM, CORES, Host, Trouble, host
 from llmsim.run import cluster
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd
 from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
-from llmsim.run.timeline import Run, run_ended, step_at
-from llmsim.telemetry import anew
+from llmsim.run.timeline import Run, owner, run_ended, step_at
+from llmsim.telemetry import anew, hosts
 from llmsim.telemetry.clock import Clock
 from llmsim.telemetry.machines import counted_anew
 from llmsim.typed import Any, NamedTuple
@@ -84,8 +84,9 @@ def _sample(run: Run, at: float, most: int) -> Sample:
     job, tick = run.job, tick_of(run, at)
     seen = gauges_of(run, tick, range(min(job.layout.gpus, most)))
     nodes = range(-(-min(job.layout.gpus, most) // gpus_per_node(job)))
-    hosts = tuple(found for node in nodes if (found := host_of(run, tick, node)))
-    return Sample(at, tick.done[0].activity, step_at(run, at), seen, hosts)
+    found = (host_of(run, tick, node) for node in nodes)
+    there = tuple([_on_its_machine(run, tick, each) for each in found if each])
+    return Sample(at, tick.done[0].activity, step_at(run, at), seen, there)
 
 
 class Tick(NamedTuple):
@@ -288,6 +289,19 @@ def host_of(run: Run, tick: Tick, node: int) -> Host | None:
     if trouble.silent:
         return None
     return host(run.job, node, tick.done[0].activity, tick.past, trouble)
+
+
+def _on_its_machine(run: Run, tick: Tick, seen: Host) -> Host:
+    """A node's counters since the run's command, or since a boot after that; a spare machine was
+    idle until it joined.
+    """
+    since = tick.anew.get(seen.node)
+    if since is None:
+        return seen
+    made = hosts.less(seen, counted_at(run, since, seen.node), hosts.BYTES + hosts.PROCESSORS)
+    if seen.node in dict(owner(run, tick.at).boots):
+        return hosts.less_downs(made, troubles(run, since).get(seen.node, CALM))
+    return made._replace(cpu_idle_seconds=made.cpu_idle_seconds + CORES * since)
 
 
 def counted_at(run: Run, at: float, node: int, clock: Clock | None = None) -> Host:

@@ -40,7 +40,7 @@ CALM = Trouble()
 
 
 class Host(NamedTuple):
-    """What node_exporter shows of one node; counters are since the run's command."""
+    """What node_exporter shows of a node. Counters are since the run's command, or a later boot."""
 
     node: int
     cpu_user_seconds: float  # of all cores together
