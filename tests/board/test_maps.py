@@ -8,7 +8,7 @@ import pytest
 from llmsim.board.board import board
 from llmsim.board.gpu_panel import gpu_panel
 from llmsim.board.heat_map import MOST_CELLS, section
-from llmsim.board.plots import plots
+from llmsim.board.plots import loss_curve, plots
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.moment import thermometer
@@ -110,3 +110,20 @@ def test_all_racks_of_a_map_are_of_one_moment() -> None:
                 assert read[0] >= segment.began or pace.shown(segment.began) > int(shown), shown
     assert fresh > 3
     assert len(moments) > 4
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 40])
+def test_many_incidents_leave_the_curve_whole(count: int) -> None:
+    """A few stand on it; more stand in the highest row, where the curve is seldom."""
+    run = run_of(plan(Options(seed=9, start=START, gpus=1024, recipe="pretrain", incidents="none")))
+    training = Dashboard(run).view(0.9 * run_ended(run), 1.0).training
+    broken = tuple(training.step * (place + 1) // 42 for place in range(count))
+    screen = screen_of(120, 40)
+    plain, marked = (
+        [text_of(row) for row in loss_curve(each, 80, 12, screen)]
+        for each in (training, training._replace(broken=broken))
+    )
+    assert "".join(marked).count("×") == count
+    assert (marked[0].count("×") == count) == (count > 6)
+    if count > 6:
+        assert marked[1:] == plain[1:]

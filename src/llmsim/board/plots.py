@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite, isnan, nan
 
 from llmsim.board.curves import Height, curve, spark
-from llmsim.board.graphs import LABELS, Mark, log_curve
+from llmsim.board.graphs import LABELS, Mark, log_curve, scale
 from llmsim.board.letters import ROWS, big
 from llmsim.board.letters import width as big_width
 from llmsim.text.screen import Screen
@@ -30,6 +30,7 @@ LEAST_SPARK = 4  # cells
 VALIDATED = "◆", "o"  # the mark of a validation on the curve
 SAVED = "┊", ":"  # the mark of a checkpoint
 BROKEN = "×", "x"  # the mark of an incident
+FEW_BROKEN = 6  # of these: as many as stand on the curve
 TWO_ROWS = 8  # rows from which on there are two rows of numbers
 BIG_NEEDS = 13  # rows of a part that has room for big numbers
 BETWEEN = 3  # cells after a big number
@@ -135,7 +136,7 @@ def _loss_curve(
     values = _sampled(loss, columns, known, steps)
     ends = bounds(values, columns) if values else ()
     raw = _sampled(_single(loss), columns, known, steps)
-    marks = _marks(marked, steps, values, columns)
+    marks = _marks(marked, steps, values, columns, scale(ends).high)
     return log_curve(values, columns, rows, marks, screen, raw, ends)
 
 
@@ -145,8 +146,13 @@ def _single(loss: Mean) -> Mean:
     return lru_cache(maxsize=4096)(lambda _first, last: loss(last, last))
 
 
-def _marks(marked: Marked, steps: int, values: Sequence[float], columns: int) -> tuple[Mark, ...]:
-    """Saves, validations and incidents that the curve has room for; it has some of the columns."""
+def _marks(
+    marked: Marked, steps: int, values: Sequence[float], columns: int, top: float
+) -> tuple[Mark, ...]:
+    """Saves, validations and incidents that the curve has room for; it has some of the columns.
+
+    More than a few incidents stand at the top of its axis: on the curve they would hide it.
+    """
     saved, validated, broken, reached = marked
     marks = [Mark(step / steps, nan, "save", *SAVED) for step in saved if step <= steps]
     marks += [
@@ -158,6 +164,7 @@ def _marks(marked: Marked, steps: int, values: Sequence[float], columns: int) ->
         place = min(int(step / steps * columns), len(values) - 1)
         known = values and on_curve and isfinite(values[place])
         value = values[place] if known else min(values, default=nan)
+        value = top if len(broken) > FEW_BROKEN else value
         marks.append(Mark(min(step / steps, 1.0), value, "error", *BROKEN))
     return tuple(marks)
 
