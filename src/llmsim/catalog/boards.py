@@ -15,7 +15,6 @@ class Board(NamedTuple):
 
     brand: str  # as nvidia-smi names it: "NVIDIA", "GeForce"
     architecture: str
-    has_serial: bool  # consumer boards have no serial number
     device: str  # PCI device id: "2330"
     subsystem: str  # PCI id of the board: "16C1"
     part: str  # the board's part number
@@ -70,7 +69,6 @@ def board(gpu: Gpu) -> Board:
     return Board(
         brand=brands.get(gpu.form, "NVIDIA"),
         architecture={"Ada": "Ada Lovelace"}.get(generation, generation.partition(" ")[0]),
-        has_serial=gpus.has_serial(gpu),
         device=device,
         subsystem=row[0],
         part="N/A" if consumer else row[1],

@@ -63,7 +63,7 @@ class Gauges(NamedTuple):
     pcie_received_bytes_per_second: int
     nvlink_sent_bytes_per_second: int
     nvlink_received_bytes_per_second: int
-    power_capped_seconds: float  # since then: so long held the limit the clock back
+    power_capped_seconds: float  # the power limit held the clock back; counted as the energy is
     thermal_slowdown_seconds: float  # by software or hardware
     hardware_thermal_slowdown_seconds: float
     power_brake_slowdown_seconds: float

@@ -12,7 +12,13 @@ from llmsim.physics.hardware.gauges import Gauges
 from llmsim.telemetry.dcgm import energy_millijoules
 from llmsim.telemetry.smi import node as of
 from llmsim.telemetry.smi.node import Node
-from llmsim.telemetry.smi.properties import SUPPORTED_REASONS, fan, generation, video_mhz
+from llmsim.telemetry.smi.properties import (
+    ECC_GAUGES,
+    SUPPORTED_REASONS,
+    fan,
+    generation,
+    video_mhz,
+)
 from llmsim.telemetry.smi.readings import bar1_mib
 from llmsim.typed import NamedTuple
 
@@ -184,27 +190,24 @@ def _fan(device: Device, speed: Any) -> int:
 
 def _serial(device: Device, text: Any, *_length: Any) -> int:
     """A board's serial number; consumer cards have none."""
-    if not of.board_of(device.node).has_serial:
+    if not catalog.has_serial(device.node.job.gpu):
         return NOT_SUPPORTED
     into(text).value = of.serial(device.node, device.gauges).encode()
     return SUCCESS
 
 
-# By the kind of error, corrected (0) or uncorrected (1), and by the counter: since the driver was
-# loaded (0), or in the board's life (1).
-_ECC_GAUGES = {
-    (0, 0): "correctable_errors", (0, 1): "aggregate_correctable_errors",
-    (1, 0): "uncorrectable_errors", (1, 1): "aggregate_errors",
-}  # fmt: skip
+# nvmlMemoryErrorType_t and nvmlEccCounterType_t count from 0 in this order.
+_ECC_KINDS, _ECC_SPANS = ("corrected", "uncorrected"), ("volatile", "aggregate")
 
 
 def _ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> int:
     """How many errors of a kind a counter has."""
-    if catalog.ecc(device.node.job.gpu) != "0":
+    if not catalog.counts_errors(device.node.job.gpu):
         return NOT_SUPPORTED
-    name = _ECC_GAUGES.get((number_of(kind), number_of(counter)))
-    if name is None:
+    place = number_of(kind), number_of(counter)
+    if not {*place} <= {0, 1}:
         return INVALID_ARGUMENT
+    name = ECC_GAUGES[_ECC_KINDS[place[0]], _ECC_SPANS[place[1]]]
     into(count).value = getattr(device.gauges, name)
     return SUCCESS
 

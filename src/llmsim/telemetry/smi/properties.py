@@ -76,7 +76,8 @@ def _counted(value: Value) -> Value:
     return lambda node, gauges: value(node, gauges) if _ecc(node) == "Enabled" else NOT_AVAILABLE
 
 
-_ECC_GAUGES = {
+# The gauge of each kind of ECC errors: since the driver was loaded, and in the board's life.
+ECC_GAUGES = {
     ("corrected", "volatile"): "correctable_errors",
     ("corrected", "aggregate"): "aggregate_correctable_errors",
     ("uncorrected", "volatile"): "uncorrectable_errors",
@@ -86,7 +87,7 @@ _ECC_GAUGES = {
 
 def _ecc_counts(kind: str, span: str) -> list[Property]:
     """The counts of one kind of errors since the last reset or in the board's life."""
-    dram = _gauge(_ECC_GAUGES[kind, span])
+    dram = _gauge(ECC_GAUGES[kind, span])
     places: dict[str, Value] = {
         "device_memory": dram, "dram": dram, "register_file": _same(NOT_AVAILABLE),
         "l1_cache": _same(NOT_AVAILABLE), "l2_cache": _same(NOT_AVAILABLE),
