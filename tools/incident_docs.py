@@ -45,8 +45,8 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run, but never fewer than with `rare` |
-| `chaos` | about six incidents in a run; on a large cluster three times as many as `rare` |
+| `typical` | one or two incidents in a run; on a large cluster as many as `rare` brings |
+| `chaos` | about six incidents in a run; on a large cluster three times as many as `rare` brings |
 
 The rates of most failures come from Llama 3 405B, whose training was interrupted 419 times in 54
 days on 16,384 H100 (arXiv 2407.21783, table 5). That is once in 50,700 GPU-hours. To these rates
@@ -127,9 +127,9 @@ of loss spikes, preemptions and time limits, the larger part of the rate of `ini
 rates of `link-flap`, `straggler`, `data-stall` and `slow-fs`, which only slow a run.
 
 Public monitors search logs for known lines. For each incident, `Caught by` names the rules that
-find its lines. The first word is the monitor: gpud, azure (azurehpc-health-checks), imbue
-(cluster-health), oci (oci-hpc), aws (awsome-distributed-training), npd (node-problem-detector) or
-nvrx (NVIDIA's resiliency extension). The other words name the rule.
+find its lines. An example: `gpud xid` is the rule `xid` of the monitor gpud. The monitors are gpud, azure (azurehpc-health-checks), imbue
+(cluster-health), oci (oci-hpc), aws (awsome-distributed-training), npd (node-problem-detector) and
+nvrx (NVIDIA's resiliency extension).
 """
 
 

@@ -98,7 +98,7 @@ KINDS: tuple[Kind, ...] = (
         "only the rank on that GPU", "Xid 48, 63 after 23 ms, 94 after 25 ms, then 45 per channel",
         "`CUDA error: uncorrectable ECC error encountered`", "`Exited with exit code 1`",
         "double-bit errors and remapped rows rise by 1, a remap is pending until the GPU is reset; "
-        "the Xid gauge shows 94; in less than a step the process ends, and the gauge shows 45",
+        "the Xid gauge shows 94; before the next step is done, the process ends, and the gauge shows 45",
         "a restart at once on the same node; the GPU is reset later", 4.0, -6, needs="ECC",
     ),
     Kind(
