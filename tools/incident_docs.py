@@ -127,9 +127,9 @@ of loss spikes, preemptions and time limits, the larger part of the rate of `ini
 rates of `link-flap`, `straggler`, `data-stall` and `slow-fs`, which only slow a run.
 
 Public monitors search logs for known lines. For each incident, `Caught by` names the rules that
-find its lines. An example: `gpud xid` is the rule `xid` of the monitor gpud. The monitors are gpud, azure (azurehpc-health-checks), imbue
-(cluster-health), oci (oci-hpc), aws (awsome-distributed-training), npd (node-problem-detector) and
-nvrx (NVIDIA's resiliency extension).
+find its lines. An example: `gpud xid` is the rule `xid` of the monitor gpud. The monitors are gpud,
+azure (azurehpc-health-checks), imbue (cluster-health), oci (oci-hpc), aws
+(awsome-distributed-training), npd (node-problem-detector) and nvrx (NVIDIA's resiliency extension).
 """
 
 

@@ -171,7 +171,7 @@ OPTIONS = (
     ),
     Option(
         "duration", parse_show_duration, "a time such as 3m or 2h10min, or real",
-        "length of a show, or real: not shortened", "3m", "TIME", infinite="real",
+        "length of a show; `real`: like a real run", "3m", "TIME", infinite="real",
     ),
     Option(
         "speed-factor", parse_speed, "a number above 0, or max",

@@ -98,7 +98,8 @@ KINDS: tuple[Kind, ...] = (
         "only the rank on that GPU", "Xid 48, 63 after 23 ms, 94 after 25 ms, then 45 per channel",
         "`CUDA error: uncorrectable ECC error encountered`", "`Exited with exit code 1`",
         "double-bit errors and remapped rows rise by 1, a remap is pending until the GPU is reset; "
-        "the Xid gauge shows 94; before the next step is done, the process ends, and the gauge shows 45",
+        "the Xid gauge shows 94; before the next step is done, the process ends, and the gauge "
+        "shows 45",
         "a restart at once on the same node; the GPU is reset later", 4.0, -6, needs="ECC",
     ),
     Kind(
@@ -148,8 +149,8 @@ KINDS: tuple[Kind, ...] = (
         "thermal", "GPU", "drain", "a GPU is too hot and lowers its clock",
         "the GPU's temperature rises to between 84 and 90 C", "nobody", "",
         "steps 10 to 80 % longer, equally on all ranks", "",
-        "the GPU's clock falls, and NVML gives the reasons 0x8, 0x20 and 0x40 (for a power "
-        "brake 0x8 and 0x80 instead); the tensor activity of all other GPUs falls",
+        "the GPU's clock falls, and NVML gives the reasons 0x8, 0x20 and 0x40; in some "
+        "cases the cause is a power brake, and the reasons are 0x8 and 0x80; the tensor activity of all other GPUs falls",
         "in half of the cases a person restarts the job without the node; otherwise the GPU cools "
         "down", 8.0, None,
     ),
