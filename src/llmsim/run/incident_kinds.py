@@ -150,7 +150,8 @@ KINDS: tuple[Kind, ...] = (
         "the GPU's temperature rises to between 84 and 90 C", "nobody", "",
         "steps 10 to 80 % longer, equally on all ranks", "",
         "the GPU's clock falls, and NVML gives the reasons 0x8, 0x20 and 0x40; in some "
-        "cases the cause is a power brake, and the reasons are 0x8 and 0x80; the tensor activity of all other GPUs falls",
+        "cases the cause is a power brake, and the reasons are 0x8 and 0x80; the tensor activity "
+        "of all other GPUs falls",
         "in half of the cases a person restarts the job without the node; otherwise the GPU cools "
         "down", 8.0, None,
     ),
