@@ -98,7 +98,7 @@ Details:
   of the node, and the node is repaired. From the next attempt on, every log, gauge and export shows
   the spare's host name, address, UUIDs and serial numbers.
 - `hbm-ecc` needs NVIDIA GPUs whose ECC is switched on. GeForce and workstation cards have no ECC,
-  or are sold with ECC switched off.
+  or are sold with ECC switched off. `nvlink` needs GPUs with NVLink.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
   share of the whole time. The board below the log shows the goodput from the second attempt on.

@@ -202,6 +202,24 @@ def test_no_memory_reports_an_error_that_it_does_not_look_for(gpu: str, corrects
         job_of(3, **options)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "joined"),
+    [("NVIDIA GeForce RTX 4090", False), ("NVIDIA L40S", False), ("NVIDIA A10G", False),
+     ("AMD Instinct MI300X", False), ("NVIDIA H100 80GB HBM3", True), ("NVIDIA GB200", True)],
+)  # fmt: skip
+def test_no_link_fails_that_a_card_does_not_have(gpu: str, joined: bool) -> None:
+    """RTX 4090, L40S and A10G have no NVLink (NVIDIA's data sheets); MI300X has Infinity Fabric."""
+    job = job_of(3, gpus=4, gpu=gpu, model="Pebble-160M", recipe="pretrain", incidents="chaos")
+    seconds = 2000 * DAYS_54
+    assert ("nvlink" in {each.kind for each in incidents(job, seconds, seconds)}) == joined
+    options = {"gpus": 4, "gpu": gpu, "model": "Pebble-160M", "incident": ("nvlink@50%",)}
+    if joined:
+        assert job_of(3, **options).asked
+        return
+    with pytest.raises(PlanError, match=r"^nvlink cannot happen here: it needs GPUs with NVLink"):
+        job_of(3, **options)
+
+
 def test_people_are_slower_at_night_and_machines_are_not() -> None:
     """BLOOM's chronicles: 7.3, 18, 6 and 11 hours lost where nobody was awake."""
     job = job_on(1, gpus=512)._replace(start=datetime(2026, 1, 30))

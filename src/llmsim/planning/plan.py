@@ -156,6 +156,7 @@ def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
 _NEEDS: dict[str, tuple[str | Setting, ...]] = {
     "NVIDIA": ("NVIDIA's GPUs",),
     "ECC": ("NVIDIA's GPUs with ECC on",),
+    "NVLink": ("GPUs with NVLink",),
     "ranks": ("more than one GPU",),
     "NVIDIA ranks": ("more than one GPU, and NVIDIA's",),
     "nodes": ("more than one node",),

@@ -26,9 +26,9 @@ Layer = Literal[
 
 
 # What a job must have for a kind to be possible: NVIDIA's GPUs, NVIDIA's GPUs whose ECC is on,
-# several ranks whose collectives NCCL or RCCL makes, several ranks that wait for an NVIDIA GPU,
-# several nodes, or a loss scale.
-Need = Literal["anything", "NVIDIA", "ECC", "ranks", "NVIDIA ranks", "nodes", "fp16"]
+# GPUs that NVLink joins, several ranks whose collectives NCCL or RCCL makes, several ranks that
+# wait for an NVIDIA GPU, several nodes, or a loss scale.
+Need = Literal["anything", "NVIDIA", "ECC", "NVLink", "ranks", "NVIDIA ranks", "nodes", "fp16"]
 
 
 class Kind(NamedTuple):
@@ -117,7 +117,7 @@ KINDS: tuple[Kind, ...] = (
         "`CUDA error: uncorrectable NVLink error detected during the execution`",
         "`Exited with exit code 1`", "counters of NVLink errors and recoveries rise",
         "a reset of all eight GPUs", 6.0,
-        -6, needs="NVIDIA",
+        -6, needs="NVLink",
     ),
     Kind(
         "gsp", "GPU", "hang", "the GPU's system processor does not answer",

@@ -97,6 +97,7 @@ def _offers(job: Job) -> tuple[Need, ...]:
         "anything": True,
         "NVIDIA": nvidia,
         "ECC": nvidia and gpus.counts_errors(job.gpu),
+        "NVLink": gpus.fabric(job.gpu) == "NVLink",
         "ranks": several and gpus.is_a(job.gpu, "GPU"),
         "NVIDIA ranks": nvidia and several,
         "nodes": layout.nodes > 1,
