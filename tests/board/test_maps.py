@@ -127,3 +127,24 @@ def test_many_incidents_leave_the_curve_whole(count: int) -> None:
     assert (marked[0].count("×") == count) == (count > 6)
     if count > 6:
         assert marked[1:] == plain[1:]
+
+
+def test_power_and_links_fall_with_the_job() -> None:
+    """Also where a failure or an outage lasts for less than the second of a large map's beat."""
+    run = run_of(plan(Options(seed=4, start=START, gpus=131_072)))
+    pace, checked = Pace(run, 180.0), 0
+    dashboard = Dashboard(run, pace.simulated)
+    usual = 0.0
+    outages = [each for each in run.timeline if each.kind == "outage"]
+    for outage in outages[:12]:
+        before = max(0.0, pace.shown(outage.began) - 4.0)
+        for quarter in range(int(4 * before), int(4 * pace.shown(outage.ended)) + 1):
+            shown = quarter / 4
+            view = dashboard.view(pace.simulated(shown), shown)
+            power, links = view.cluster.power(40)[-1], view.cluster.links(40)[-1]
+            usual = max(usual, power)
+            if view.phase == "outage":
+                assert power < 0.6 * usual, shown
+                assert links == 0.0, shown
+                checked += 1
+    assert checked > 5

@@ -7,7 +7,7 @@ a show came there by itself or was sent there.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import ceil, fsum, log2, nan
+from math import ceil, fsum, isnan, log2, nan
 
 from llmsim.board.gauges import NO_TRAIL, Cluster, Gauge, Trail
 from llmsim.board.gauges import Fault as Blame
@@ -28,6 +28,7 @@ RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
 TOGETHER = 64  # GPUs up to which all are read at once when a failure or an outage begins
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
+QUICK = 0.25  # the same in a failure or an outage that has begun since
 SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
 READINGS = 16_384  # that are remembered
 
@@ -68,6 +69,7 @@ class Readings:
         self._troubles: dict[int, Trouble] = {}  # of nodes
         self._faulty: tuple[int, ...] = ()
         self._gone: tuple[int, ...] = ()
+        self._fresh = nan  # see _since_trouble
         self._changed = 0  # the beat since which the cluster does something else; see TOGETHER
 
     def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
@@ -84,6 +86,7 @@ class Readings:
         if not self._simulated:
             self._at = moment.at
             self._simulated_at.cache_clear()
+        self._fresh = self._since_trouble(moment, QUICK * faster)
         page = (self._beat, self._long, moment.segment.kind)
         if page != self._page or not self._simulated:
             self._page = page
@@ -106,6 +109,17 @@ class Readings:
             links=self._sent,
             device=device(card),
         )
+
+    def _since_trouble(self, moment: Moment, apart: float) -> float:
+        """The show second of a reading that a failure or an outage has, whose power would else be
+        that of the training before it: nan without one, and where the newest beat lies in it.
+        """
+        kind, began = moment.segment.kind, moment.segment.began
+        if not self._simulated or kind not in ("failure", "outage"):
+            return nan
+        newest = int(self._shown / apart + 1e-9) * apart
+        old = self._simulated_at(self._beat * self._long) < began
+        return newest if old and self._simulated_at(newest) >= began else nan
 
     def _look(self, moment: Moment) -> None:
         """Who is to blame, and what is gone."""
@@ -238,7 +252,9 @@ class Readings:
         if self._late[0] != (last, apart, count):
             beats = range(max(0, last - count + 1), last + 1)
             self._late = (last, apart, count), [self._power(beat * apart) for beat in beats]
-        return self._late[1]
+        if isnan(self._fresh):
+            return self._late[1]
+        return [*self._late[1][:-1], self._power(self._fresh)]
 
     def _seen(self, index: int, at: float) -> Gauge:
         return _gauge_of(self.run, self._meter(at)(index))
