@@ -140,7 +140,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
      ("Slurm's time limit of each attempt (sbatch --time), rounded up to whole minutes; "
       "if the limit ends the job, no model is exported")),
     ("schedule", "exit_after", "exit_after", time_limit(),
-     "Megatron-LM saves and exits this long after each launch"),
+     "time from each launch until Megatron-LM saves and exits"),
     ("schedule", "epochs", "epochs", whole(1, 10**6), "passes over the data"),
     ("schedule", "warmup", "warmup", whole(0, MOST_STEPS), "steps of warmup"),
     ("schedule", "peak_lr", "lr", as_option("lr"), "peak learning rate"),
