@@ -117,6 +117,10 @@ and export shows the changed numbers.
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
   and DeepSpeed end the run when the scale is 1. Megatron-LM skips every step until a person stops
   the run.
+- `init-fail` comes before any rank is up. In one case of two, another program has the port of
+  rank 0, which ends at once. Otherwise a rank tries to reach rank 0 for as long as its framework
+  allows, and nothing is printed in that time: 10 minutes, 30 minutes in transformers and OLMo, 5
+  minutes in torchtitan and MaxText. A single process meets nobody: another process holds its GPU.
 - If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
   the incident, and skips the batches that caused the incident.
 

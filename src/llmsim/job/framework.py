@@ -168,6 +168,7 @@ class Framework(NamedTuple):
     parallelism: Parallelism = Parallelism()  # how it can split a model
     first_step: FirstStep = "compiles"  # what makes its first step longer than the others
     collective_timeout: float = 600.0  # seconds after which a hanging collective ends the job
+    start_timeout: float = 600.0  # seconds in which the processes have to meet; 0: they do not wait
     has_watchdog: bool = True  # torch watches its collectives, and ends a process that waits
     older: tuple[tuple[str, str], ...] = ()  # other releases for --release, with their commits
     older_traits: tuple[tuple[str, object], ...] = ()  # traits that these have instead, by name

@@ -5,8 +5,10 @@ from math import inf
 from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.milestones import step_of_part
 from llmsim.job.records import Asked, Job
+from llmsim.run.events import WorkersStarted
 from llmsim.run.incident_kinds import Consequence, kind_named
 from llmsim.run.incidents import ASKED, Due, Incident, by_the_clock, endless, place, placed
+from llmsim.run.phases.launch import launch
 from llmsim.run.timeline import Segment, step_ended
 from llmsim.typed import NamedTuple
 
@@ -125,7 +127,7 @@ class Faults:
         for of in kinds:
             waiting = self._waiting[of]
             for number, due in enumerate(waiting.incidents):  # in order of uptime
-                at = _moment(due, segment, offset)
+                at = _moment(self._job, due, segment, offset)
                 if at is None:
                     break
                 late = due.at - offset <= segment.began  # these strike at one moment
@@ -209,7 +211,7 @@ def _slows(incident: Due | Incident) -> bool:
     return incident.kind in SLOWED
 
 
-def _moment(incident: Due, segment: Segment, offset: float) -> float | None:
+def _moment(job: Job, incident: Due, segment: Segment, offset: float) -> float | None:
     """When a drawn incident strikes in a segment; what is late strikes soon after its beginning.
 
     An incident that came due where it could not happen, such as a full disk between two saves,
@@ -218,26 +220,38 @@ def _moment(incident: Due, segment: Segment, offset: float) -> float | None:
     at = incident.at - offset
     if at >= segment.ended:
         return None
+    if _ONLY_IN.get(incident.kind) == "launch":
+        return _amid(job, incident.kind, segment)
     soon = segment.began + 0.3 * (segment.ended - segment.began)
     return to_the_microsecond(at if at > segment.began else soon)
 
 
+def _amid(job: Job, kind: str, segment: Segment) -> float:
+    """When an incident strikes in a segment that somebody has named: in the middle, but a launch
+    fails after the first lines of its processes, before any node or rank is heard of.
+    """
+    if _ONLY_IN.get(kind) == "launch":
+        coming = launch(job._replace(attempt=segment.attempt), segment.began)
+        begun = next(event.at for event in coming if isinstance(event, WorkersStarted))
+        return to_the_microsecond(begun + 0.3 * (next(coming).at - begun))
+    return to_the_microsecond(0.5 * (segment.began + segment.ended))
+
+
 def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
     """When an incident that was asked for strikes in a segment; None: not in this one."""
-    middle = to_the_microsecond(0.5 * (segment.began + segment.ended))
     if asked.unit == "phase":
-        return middle if segment.kind == asked.phase else None
+        return _amid(job, asked.kind, segment) if segment.kind == asked.phase else None
     only = _ONLY_IN.get(asked.kind)
     if asked.unit == "seconds":
         if only:
             late = only == "launch" or segment.ended >= asked.value
-            return middle if segment.kind == only and late else None
+            return _amid(job, asked.kind, segment) if segment.kind == only and late else None
         return asked.value if segment.began <= asked.value < segment.ended else None
     step = asked.value if asked.unit == "step" else step_of_part(job, asked.value)
     before = min(max(job.schedule.first_step - 1, round(step)), job.schedule.steps - 1)
     if only:
         late = only == "launch" or segment.last >= before
-        return middle if segment.kind == only and late else None
+        return _amid(job, asked.kind, segment) if segment.kind == only and late else None
     if segment.kind != "training" or not segment.first <= before + 1 <= segment.last:
         return None
     begun, ended = (step_ended(job, segment, each) for each in (before, before + 1))

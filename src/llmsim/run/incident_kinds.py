@@ -284,9 +284,11 @@ KINDS: tuple[Kind, ...] = (
         node_fault=False,
     ),
     Kind(
-        "init-fail", "software", "death", "the launch ends before the first step",
-        "a GPU is missing, or a port is taken", "the rank", "",
-        "`DistNetworkError`, `unhandled system error`", "`Exited with exit code 1`", "none",
+        "init-fail", "software", "death", "the processes of a launch do not find each other",
+        "none", "rank 0, whose port is taken, or after minutes a rank that does not reach it",
+        "", "`DistNetworkError: The client socket has timed out`, or `The server socket has failed "
+        "to listen`; on one GPU `CUDA-capable device(s) is/are busy or unavailable`",
+        "`Exited with exit code 1`", "none: idle GPUs, no memory in use",
         "the next attempt", 3.0, 1, extra_rate=2.0, node_fault=False,
     ),
 )  # fmt: skip

@@ -37,10 +37,8 @@ from llmsim.typed import NamedTuple, timedelta
 
 FOLLOWED = 1 / 7  # of the incidents are followed by another soon
 SOON = 240.0  # mean seconds of uptime until then
-LEMONS, LEMON_SHARE = (
-    1 / 50,
-    1 / 3,
-)  # of the nodes, and of the incidents that a node is to blame for
+LEMONS = 1 / 50  # of the nodes
+LEMON_SHARE = 1 / 3  # of the incidents that a node is to blame for
 PEOPLE_DAYS = 58.0  # between two that no hardware is to blame for: 1 / (1/47.7 - 1/264)
 BY_PEOPLE = ("cuda-oom", "data-killed", "device-assert", "init-fail", "nan", "scale-collapse")
 
@@ -257,8 +255,19 @@ def place(
     lemon = rank is not None
     if rank is None:
         rank, lemon = _victim(job, number, kind_named(kind).node_fault)
+        rank = _of_start(job, number, rank) if kind == "init-fail" else rank
     seconds, by_person = repair(job, number, kind)
     return Incident(number, kind, cause, at, rank, seconds, by_person, lemon)
+
+
+def _of_start(job: Job, number: int, rank: int) -> int:
+    """The rank with which a launch fails: in one case of two it is the one that cannot listen for
+    the others, and else one that does not reach it. Of JAX's processes all say who has not come.
+    """
+    listens = noise.uniform(job.seed, "incident/listens", number) < 0.5
+    if listens or job.layout.gpus == 1 or not gpus.is_a(job.gpu, "GPU"):
+        return 0
+    return rank or noise.integer(job.seed, "incident/joins", 1, job.layout.gpus - 1, number)
 
 
 def repair(job: Job, number: int, kind: str) -> tuple[float, bool]:

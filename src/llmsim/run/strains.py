@@ -145,7 +145,7 @@ def _failing(segment: Segment) -> Iterator[Load]:
     if any(e.name in _IN_ORDER for e in segment.events if isinstance(e, Symptom)):
         yield Load("checkpoint", segment.began)
     elif any(event.kind == "init-fail" for event in struck):
-        yield Load("starting", segment.began)
+        yield Load("idle", segment.began)
     else:
         if fault > segment.began:
             yield Load("training", segment.began)

@@ -12,7 +12,7 @@ kernel's log alone, the watchdog's in the training log. No two incidents have th
 
 from collections.abc import Callable, Iterator
 
-from llmsim.catalog.gpus import reports_links
+from llmsim.catalog.gpus import is_a, reports_links
 from llmsim.job.microseconds import to_the_microsecond
 from llmsim.job.records import Job, gpus_per_node, speaking_node
 from llmsim.physics import noise
@@ -239,6 +239,18 @@ def _raises(name: str) -> "Teller":
     return tell
 
 
+def _init_failed(fault: Fault) -> Iterator[Symptom]:
+    """A process ends because it does not find the others in time. One that cannot listen for them,
+    or does not get its GPU, knows it at once.
+    """
+    job, rank = fault.job, fault.incident.rank
+    refused = is_a(job.gpu, "GPU") and (rank == 0 or job.layout.gpus == 1)
+    wait = 0.0 if refused else job.framework.start_timeout
+    at = wait + (draw(fault, "given up", 0.001, 0.05) if wait else draw(fault, "refused", 0.1, 0.6))
+    yield Symptom(to_the_microsecond(at), "log", "init failed", rank, 1)
+    yield from shut_down(fault, at, {rank: 1})
+
+
 def _data_stall(fault: Fault) -> Iterator[Symptom]:
     back = min(draw(fault, "nfs", 20.0, 90.0), _MOST_STALLED * fault.step_seconds)
     yield from _kernel(fault, (0.0, "nfs silent"), (to_the_microsecond(back), "nfs back"))
@@ -347,7 +359,7 @@ _TELLERS: dict[str, Teller] = {
     "illegal-memory": _illegal_memory,
     "device-assert": _device_assert,
     "segfault": _segfault,
-    "init-fail": _raises("init failed"),
+    "init-fail": _init_failed,
     "nan": _no_numbers,
     "scale-collapse": _no_numbers,
     "loss-spike": _stopped("cancelled"),

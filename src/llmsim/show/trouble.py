@@ -88,12 +88,15 @@ def details(run: Run, moment: Moment) -> tuple[str, str, float]:
         began = _failure(run, moment).began
         down = units.hours(at - began).strip()
         return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
-    silent, limit = at - moment.segment.began, job.framework.collective_timeout
+    silent, failed = at - moment.segment.began, how_failed(moment.segment)
     since = f"no step for {units.hours(silent).strip()}"
     if cause(run, moment) is None:  # nobody knows more yet
-        ends = f"watchdog at {units.hours(limit).strip()}" if job.layout.gpus > 1 else ""
-        return since, ends, min(1.0, silent / limit) if ends else -1.0
-    failed = how_failed(moment.segment)
+        teller, limit = "watchdog", job.framework.collective_timeout
+        if failed.kind == "init-fail":  # the processes look for each other
+            teller, limit = "timeout", job.framework.start_timeout
+        if job.layout.gpus == 1 or not limit:
+            return since, "", -1.0
+        return since, f"{teller} at {units.hours(limit).strip()}", min(1.0, silent / limit)
     if is_orderly(moment.segment):
         return f"{failed.kind}, ended in order", since, -1.0
     if kind_named(failed.kind).consequence == "stop":

@@ -26,6 +26,7 @@ _CODE = code_of(
           "torch.save(state_dict, path)"),
     Place(f"{PACKAGES}/deepspeed/comm/comm.py", 658, "init_distributed",
           "cdb = TorchBackend(dist_backend, timeout, init_method, rank, world_size)"),
+    device=Place(_TRAIN, 312, "main", "torch.cuda.set_device(args.local_rank)"),
     launcher="deepspeed",
     groups=Names(default=False),
 )  # fmt: skip

@@ -25,6 +25,8 @@ CODE = code_of(
           "self.strategy.save_checkpoint(checkpoint, filepath, storage_options=storage_options)"),
     Place(f"{HOME}/strategies/ddp.py", 200, "setup_distributed",
           "_init_dist_connection(self.cluster_environment, self._process_group_backend)"),
+    device=Place(f"{HOME}/accelerators/cuda.py", 49, "setup_device",
+                 "torch.cuda.set_device(device)"),
     python_alone=True,
 )  # fmt: skip
 

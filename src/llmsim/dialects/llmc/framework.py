@@ -32,6 +32,7 @@ FRAMEWORK = Framework(
     file_bar="never",
     first_step="ready",
     has_watchdog=False,
+    start_timeout=0.0,  # mpirun starts its processes together
     parallelism=Parallelism(
         ("ddp", "zero1"),
         None,

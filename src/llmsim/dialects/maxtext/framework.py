@@ -22,6 +22,7 @@ FRAMEWORK = Framework(
     prints_nan_step=True,
     file_bar="never",
     has_watchdog=False,
+    start_timeout=300.0,  # jax.distributed.initialize, initialization_timeout
     parallelism=Parallelism(
         precisions=("bf16", "fp8"),
         four_bit_base=False,

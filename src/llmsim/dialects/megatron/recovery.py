@@ -39,6 +39,8 @@ CODE = code_of(
           "async_save_request = dist_checkpointing.save(state_dict, checkpoint_name,"),
     Place(f"{_HOME}/megatron/training/initialize.py", 337, "_initialize_distributed",
           "torch.distributed.init_process_group(**init_process_group_kwargs)"),
+    device=Place(f"{_HOME}/megatron/training/initialize.py", 322, "_initialize_distributed",
+                 "torch.cuda.set_device(args.local_rank)"),
     nan=NAN.format("local forward loss calculation"),
     check=Place(f"{_HOME}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),

@@ -15,6 +15,7 @@ CODE = code_of(
     Place(TRAIN, 131, "get_batch", "x, y = x.pin_memory().to(device, non_blocking=True), y"),
     Place(TRAIN, 286, "<module>", "torch.save(checkpoint, os.path.join(out_dir, 'ckpt.pt'))"),
     Place(TRAIN, 85, "<module>", "init_process_group(backend=backend)"),
+    device=Place(TRAIN, 193, "<module>", "model.to(device)"),
     python_alone=True,
 )
 

@@ -18,5 +18,8 @@ CODE = code_of(
     Place(_TRAINER, 894, "save_checkpoint", "save("),
     Place("/workspace/nanotron/src/nanotron/parallel/context.py", 34, "__init__",
           "dist.initialize_torch_distributed()"),
+    device=Place("/workspace/nanotron/src/nanotron/distributed.py", 263,
+                 "initialize_torch_distributed",
+                 "torch.cuda.set_device(torch.cuda.device(device_id))"),
 )  # fmt: skip
 LINES: dict[type, Render] = {events.Symptom: spoken(CODE)}

@@ -33,6 +33,8 @@ CODE = code_of(
     check=Place(f"{PACKAGES}/megatron/core/rerun_state_machine.py", 494, "validate_result",
                 "raise RuntimeError(full_message)"),
     groups=GROUPS,
+    device=Place(f"{PACKAGES}/lightning/pytorch/accelerators/cuda.py", 49, "setup_device",
+                 "torch.cuda.set_device(device)"),
     python_alone=True,
 )  # fmt: skip
 _spoken = spoken(CODE)

@@ -17,6 +17,7 @@ FRAMEWORK = Framework(
     decays=("cosine", "linear"),
     dense_only=True,
     file_bar="never",
+    start_timeout=1800.0,  # in its call of init_process_group
     source="github.com/allenai/OLMo",
     release="v0.6.0",
     commit="6c3373fa182af2d57fe3c390ffc8420d5c5b325a",

@@ -17,6 +17,8 @@ CODE = code_of(
     Place(_TRAIN, 528, "save_checkpoint", "result = checkpointer.save_checkpoint("),
     Place("/workspace/OLMo/scripts/train.py", 371, "<module>",
           'dist.init_process_group(backend="nccl", timeout=timedelta(minutes=30))'),
+    device=Place("/workspace/OLMo/scripts/train.py", 374, "<module>",
+                 'torch.cuda.set_device(f"cuda:{get_local_rank()}")'),
     nan="ValueError: nan loss encountered",
     check=Place(_TRAIN, 885, "train_step", 'raise ValueError("nan loss encountered")'),
 )  # fmt: skip

@@ -30,6 +30,7 @@ class Code(NamedTuple):
     data: tuple[Place, ...]  # where the next batch is taken
     save: tuple[Place, ...]  # where a checkpoint is written
     start: tuple[Place, ...]  # where the processes meet
+    device: Place | None = None  # where a single process asks for its GPU; None: where they meet
     nan: str = ""  # what it says of a loss that is not a number; see _found_nan
     check: Place | None = None  # where it raises that
     scaler: tuple[Place, ...] = ()  # where it gives up its loss scale, if it has code for that
@@ -127,6 +128,16 @@ def _raised(
         yield from worker_errors.of_rank(job, event.rank, lines)
 
     return render
+
+
+def _init_failed(event: Symptom, job: Job, code: Code) -> Iterator[str]:
+    """The processes do not meet; a single one does not get its GPU."""
+    places = code.start
+    if job.layout.gpus == 1:
+        first = code.device or places[-1]._replace(source="torch.cuda.set_device(local_rank)")
+        places = (*places[:-1], *worker_errors.device_places(job, first))
+    message = worker_errors.init_failed(job, event)
+    yield from worker_errors.of_rank(job, event.rank, worker_errors.traceback(job, places, message))
 
 
 def _found_nan(event: Symptom, job: Job, code: Code) -> Iterator[str]:
@@ -331,7 +342,7 @@ _TELLERS: dict[str, Teller] = {
     "no space": _raised(worker_errors.no_space, lambda code: code.save),
     "found nan": _found_nan,
     "scale gone": _scale_gone,
-    "init failed": _raised(worker_errors.init_failed, lambda code: code.start),
+    "init failed": _init_failed,
     "failure": _failure,
     "all failed": _failure,
     "closing": _closing,

@@ -6,6 +6,7 @@ traceback gets "[rank3]: " before each line from torch's excepthook where severa
 
 from collections.abc import Iterator, Sequence
 
+from llmsim.catalog import gpus
 from llmsim.dialects.parts import packages
 from llmsim.dialects.parts.oom_killer import loader_process
 from llmsim.job.records import Job, gpus_per_node
@@ -38,6 +39,9 @@ CUDA_ERRORS = {
     "gsp": ("unknown error", "cudaErrorUnknown"),
     "illegal-memory": (
         "an illegal memory access was encountered", "cudaErrorIllegalAddress",
+    ),
+    "init-fail": (
+        "CUDA-capable device(s) is/are busy or unavailable", "cudaErrorDevicesUnavailable",
     ),
     "device-assert": ("device-side assert triggered", "cudaErrorAssert"),
 }  # fmt: skip
@@ -164,22 +168,42 @@ def no_space(job: Job, symptom: Symptom) -> list[str]:
 
 
 def init_failed(job: Job, symptom: Symptom) -> list[str]:
-    """The processes do not find each other, or the port is taken."""
-    if symptom.code % 2:
+    """The port is taken on which the first process listens, or another one does not reach it; a
+    single process looks for nobody, and its GPU is another's or is not there.
+    """
+    if job.layout.gpus == 1:
+        if gpus.is_nvidia(job.gpu):
+            return cuda_exception(job, symptom.kind)
+        return ["RuntimeError: No HIP GPUs are available"]
+    error = "torch.distributed.DistNetworkError: The"
+    if symptom.rank:
+        wait = round(1000.0 * job.framework.start_timeout)
         where = f"({cluster.hostname(job, 0)}, {cluster.PORT})"
-        return [
-            (
-                "torch.distributed.DistNetworkError: The client socket has timed out after "
-                f"600000ms while trying to connect to {where}."
-            ),
-        ]
+        reached = f"timed out after {wait}ms while trying to connect to {where}."
+        return [f"{error} client socket has {reached}"]
     return [
         (
-            "torch.distributed.DistNetworkError: The server socket has failed to listen on any "
-            f"local network address. port: {cluster.PORT}, useIpv6: false, code: -98, "
-            "name: EADDRINUSE, message: address already in use"
+            f"{error} server socket has failed to listen on any local network address. port: "
+            f"{cluster.PORT}, useIpv6: false, code: -98, name: EADDRINUSE, message: address "
+            "already in use"
         ),
     ]
+
+
+# The lines of torch/cuda/__init__.py in set_device and _lazy_init, by release, as public logs have
+# them; one that is not listed is taken as 2.9.
+_SET_DEVICE = {(2, 6): (478, 319), (2, 7): (529, 372), (2, 9): (567, 410)}
+
+
+def device_places(job: Job, place: Place) -> Iterator[Place]:
+    """A process asks for its GPU, and torch's own frames below that."""
+    yield place
+    file = f"{packages.PACKAGES}/torch/cuda/__init__.py"
+    asked, begun = _SET_DEVICE.get(torch_release(job), _SET_DEVICE[2, 9])
+    if "set_device" in place.source:
+        yield Place(file, asked, "set_device", "torch._C._cuda_setDevice(device)")
+    if not gpus.is_nvidia(job.gpu):
+        yield Place(file, begun, "_lazy_init", "torch._C._cuda_init()")
 
 
 def traceback(job: Job, places: Sequence[Place], message: Sequence[str]) -> Iterator[str]:

@@ -32,6 +32,7 @@ FRAMEWORK = Framework(
         ),
     ),
     collective_timeout=100.0,
+    start_timeout=300.0,  # comm.init_timeout_seconds
     source="github.com/pytorch/torchtitan",
     release="v0.2.0",
     commit="29624e37fa6dd319fd671b009338651b5c665da2",

@@ -26,6 +26,7 @@ CODE = code_of(
     Place(_TRAIN, 420, "batch_generator", "batch = next(data_iterator)"),
     Place("/workspace/torchtitan/components/checkpoint.py", 449, "save", "self.dcp_save("),
     Place(_UTILS, 302, "init_distributed", "torch.distributed.init_process_group("),
+    device=Place(_TRAIN, 79, "__init__", "device_module.set_device(self.device)"),
     first_ranks_only=True,
     tee=True,
     groups=Names("mesh_dp_shard", "mesh_dp_replicate", "mesh_pp", "mesh_tp"),

@@ -22,5 +22,6 @@ FRAMEWORK = Framework(
     file_bar="never",
     parallelism=DATA_PARALLEL,
     collective_timeout=1800.0,
+    start_timeout=1800.0,  # ddp_timeout is both
     reads_metrics=False,
 )

@@ -38,6 +38,9 @@ _START = Place(
     f"{_HOME}/training_args.py", 1901, "_setup_devices",
     "self.distributed_state = PartialState(**accelerator_state_kwargs)",
 )  # fmt: skip
+_DEVICE = Place(
+    f"{_HOME}/training_args.py", 1946, "_setup_devices", "torch.cuda.set_device(device)"
+)
 
 
 def trainer_code(script: str, main: Place, trains: Place) -> Code:
@@ -50,5 +53,6 @@ def trainer_code(script: str, main: Place, trains: Place) -> Code:
         data=(*loop, *_DATA),
         save=(*loop, *_SAVE),
         start=(main, _START),
+        device=_DEVICE,
         python_alone=True,
     )
