@@ -1,4 +1,4 @@
-"""Take the pictures of docs/: the board at three widths, the wall, and a scene as an old terminal.
+"""Take the pictures of docs/: boards, walls, and the poster after a run.
 
 The text goes through a terminal emulator (pyte), its cells become an SVG, and a browser draws
 that. Lines, blocks and braille are drawn as shapes, so that no font can misplace them.
@@ -87,6 +87,7 @@ PICTURES = (
     Picture("board-200", 200, 50, RUN._replace(seed=1, gpus=1024, steps=3000), 122.0, 1.0),
     Picture("wall-160", 160, 45, scene("planet"), 147.9, 1.25),
     Picture("wall-phosphor", 120, 36, scene("red"), 68.1, 1.5, "phosphor"),
+    Picture("poster-120", 120, 34, RUN._replace(seed=24, gpus=8), 190.0, 1.25),  # after its end
 )
 
 
