@@ -90,8 +90,11 @@ Details:
 
 - In the incidents `time-limit` and `preempt`, Slurm sends the signal SIGTERM. At this signal some
   frameworks finish the step and save, if there is time for a save. `time-limit` leaves 30 s, and
-  `preempt` leaves 30 to 300 s. Then Slurm starts the job again. (The key `time_limit` of a job file
-  is another thing: it ends the run, and Slurm sends the signal early enough for a save.)
+  `preempt` leaves 30 to 300 s. Then Slurm starts the job again.
+- A job can have a time limit of its own: the key `time_limit` of a job file, or the limit that
+  llmsim draws for a part of a long pretraining. This limit ends the run as planned, and Slurm sends
+  the signal early enough for a save. Nothing is started again. So the end is no incident: it has no
+  label, and it comes with `--incidents none`, too.
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place

@@ -5,22 +5,26 @@ banner is that of req.c. Public logs have srun's line, the job's banner and the 
 order and with one stamp (ZettaAI/zetta_utils#671).
 """
 
+import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from llmsim.errors import PlanError
-from llmsim.job.records import Job
+from llmsim.job.records import Asked, Job
 from llmsim.options.table import Options
 from llmsim.run import events
 from llmsim.run.goodput import goodput
-from llmsim.run.moment import state
+from llmsim.run.moment import state, time_was_up
 from llmsim.run.simulation import run_of, simulate
 from llmsim.run.timeline import step_done
 from llmsim.show.player import play
+from llmsim.show.trouble import details
 from tests.dialects.logs import PIPE
 from tests.runs import job_of
+from tests.telemetry.exporting import exported
 
 GPUS = ("pytorch", "torchtitan", "megatron", "nanotron", "olmo", "deepspeed", "hf", "nemo", "llmc",
         "lightning")  # fmt: skip
@@ -55,17 +59,18 @@ def test_the_run_ends_at_the_limit_with_slurms_line_and_no_export(dialect: str) 
     assert run.timeline.last().kind == "failure"
     assert events.ExportStarted not in kinds
     assert events.Restarted not in kinds
-    (label,) = [event for event in facts if isinstance(event, events.Incident)]
-    assert label.kind == "time-limit"
-    assert LIMIT <= label.at <= LIMIT + 30.0
-    assert label.over - label.at <= 30.0  # KillWait
+    assert events.Incident not in kinds  # a planned end is none
+    (over,) = [event for event in facts if isinstance(event, events.Failed)]
+    ended = next(event.at for event in facts if isinstance(event, events.Symptom))
+    assert LIMIT <= ended <= LIMIT + 30.0
+    assert over.at - ended <= 30.0  # KillWait
     summary = facts[-1]
     assert isinstance(summary, events.Summary)
     assert (summary.ended_by, summary.state, summary.exported) == ("time-limit", "TIMEOUT", 0)
     assert 240_001 < summary.steps < 500_000
-    assert summary.steps in (state(run, label.at).step, state(run, label.at).step + 1)
+    assert summary.steps in (state(run, ended).step, state(run, ended).step + 1)
     (stamp,) = BANNER.findall(log_of(job))
-    wall = timedelta(seconds=label.at)
+    wall = timedelta(seconds=ended)
     assert datetime.fromisoformat(stamp) == (job.start + wall).replace(microsecond=0)
 
 
@@ -103,8 +108,10 @@ def test_a_requeued_job_has_its_whole_time_again() -> None:
     assert broken.schedule == job.schedule
     facts = list(simulate(broken))
     (again,) = [event for event in facts if isinstance(event, events.Restarted)]
-    last = [event for event in facts if isinstance(event, events.Incident)][-1]
-    assert last.kind == "time-limit"
+    last = next(
+        event for event in facts if isinstance(event, events.Symptom) and (event.at > again.at)
+    )
+    assert last.name == "time limit"
     assert again.at + LIMIT <= last.at <= again.at + LIMIT + 30.0
 
 
@@ -148,3 +155,34 @@ def test_what_cannot_be_is_refused(limit: str, dialect: str, sentence: str) -> N
     with pytest.raises(PlanError, match=sentence):
         job_of(7, dialect=dialect, gpu=gpu, model="Foo-8B", gpus=64, recipe="pretrain",
                job={"schedule": {"steps": 5000, "time_limit": limit}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dialect", "schedule"),
+    [("pytorch", {}), ("megatron", {}), ("megatron", {"exit_after": "90m"})],
+)
+def test_a_planned_end_is_no_incident_of_the_labels(
+    dialect: str, schedule: dict[str, str], tmp_path: Path
+) -> None:
+    """As truth for a detector it would be an incident that nobody can find before it comes."""
+    job = limited(dialect, **schedule)._replace(asked=(Asked("gpu-lost", "seconds", 3600.0),))
+    for wanted, each in (["gpu-lost"], job), ([], job._replace(asked=())):
+        run = run_of(each)
+        place = tmp_path / str(len(wanted))
+        place.mkdir()
+        path = exported(run, place, "labels")["labels"]
+        assert run.timeline.last().kind == "failure"  # the limit has ended it
+        _, *told = (json.loads(line) for line in path.read_text().splitlines())
+        assert [label["kind"] for label in told] == wanted
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said"), [("pytorch", "ended in order"), ("megatron", "ended by Slurm")]
+)
+def test_the_board_says_at_once_that_the_time_is_up(dialect: str, said: str) -> None:
+    """Slurm's line says it, so nobody waits for a watchdog."""
+    job = limited(dialect)
+    run = run_of(job)
+    last = run.timeline.last()
+    told = details(run, state(run, max(last.began, time_was_up(last)) + 0.1))
+    assert told[0] == f"time-limit, {said}"

@@ -19,6 +19,7 @@ from llmsim.options.parsing import REAL_TIME, starting_point
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Incident
+from llmsim.run.moment import time_was_up
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
 from llmsim.show.pace import pace_of
@@ -138,9 +139,13 @@ def watched(options: Options, at: str = "", now: Callable[[], float] = time.time
 
 
 def _struck(run: Run, began: float) -> float:
-    """When the incident strikes that the failure which began at a moment is of."""
+    """When the incident strikes that the failure which began at a moment is of, or the time is up
+    that the job has.
+    """
     broken = next(each for each in run.timeline if each.kind == "failure" and each.began == began)
-    return next((each.at for each in broken.events if isinstance(each, Incident)), began)
+    faults = [each.at for each in broken.events if isinstance(each, Incident)]
+    first = min((*faults, time_was_up(broken)))
+    return first if isfinite(first) else began
 
 
 def _held(run: Run, at: str) -> float:

@@ -22,7 +22,7 @@ from llmsim.physics.speed import step_time
 from llmsim.run import numbers
 from llmsim.run.events.incidents import Restarted
 from llmsim.run.faults import Fault, Faults
-from llmsim.run.incidents import LIMIT
+from llmsim.run.incidents import is_planned
 from llmsim.run.phases.launch import first_launch, relaunch_seconds
 from llmsim.run.stretches import Attempt, Durable, cut, pause_after, pauses, pausing, until
 from llmsim.run.timeline import Segment, Timeline, step_in, steps_seconds
@@ -356,7 +356,7 @@ def _outage(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     from llmsim.run.endings import next_attempt
 
     yield failure
-    if fault.incident.number == LIMIT:
+    if is_planned(fault.incident):
         return None
     following = next_attempt(job, attempt, fault, failure)
     yield pausing(attempt, "outage", failure.ended, following.began, failure.last)

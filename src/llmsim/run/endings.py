@@ -9,7 +9,7 @@ from llmsim.run import numbers
 from llmsim.run.events.incidents import Failed, Symptom
 from llmsim.run.events.incidents import Incident as Label
 from llmsim.run.faults import Fault
-from llmsim.run.incidents import boots, replaced
+from llmsim.run.incidents import boots, is_planned, replaced
 from llmsim.run.labels import label_of, relabelled, said
 from llmsim.run.later import Later
 from llmsim.run.stretches import Attempt, Durable, pausing
@@ -47,7 +47,7 @@ def failing(
         kept = _kept(fault, attempt.durable, fault.at)
         failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait,
                         kept.step if kept else 0)  # fmt: skip
-        labels = () if _noted_before(job, fault) else (label,)
+        labels = () if _noted_before(job, fault) or is_planned(fault.incident) else (label,)
         return sorted((*labels, *spoken, failed), key=lambda event: event.at)
 
     return pausing(attempt, "failure", at, dead, done)._replace(events=Later(events))

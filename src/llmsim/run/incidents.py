@@ -53,7 +53,7 @@ LEVELS = {"none": (0.0, 0.0), "rare": (1.0, 0.0), "typical": (1.0, 1.5), "chaos"
 
 # Numbers of incidents that were asked for: no draw of a run comes so far.
 ASKED = 1_000_000_000
-LIMIT = 2 * ASKED  # the number of the end by Slurm's time limit, after which nothing is launched
+LIMIT = 2 * ASKED  # the number of the planned end by the clock
 
 
 class Incident(NamedTuple):
@@ -67,6 +67,11 @@ class Incident(NamedTuple):
     repair: float  # seconds from the death to the next launch; 0 where nothing dies
     by_person: bool  # whether the repair waited for one
     lemon: bool  # whether the node has failed before
+
+
+def is_planned(incident: Incident) -> bool:
+    """Whether it is the job's own end by the clock: it is labelled nowhere, nor launched again."""
+    return incident.number == LIMIT
 
 
 class Due(NamedTuple):

@@ -4,6 +4,7 @@ The gauges depend on all activities of the GPUs so far, most on the latest ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 
 from llmsim.job.milestones import epoch_of
 from llmsim.job.records import Job, gpus_per_node
@@ -161,6 +162,17 @@ def struck(run: Run, at: float) -> tuple[Incident, ...]:
 def how_failed(failure: Segment) -> Failed:
     """How the attempt ended that a failure ends."""
     return next(event for event in failure.events if isinstance(event, Failed))
+
+
+def time_was_up(failure: Segment) -> float:
+    """When the time was up of an attempt that a failure ends; infinity: something else ended it.
+
+    An end in order begins with the save, after the time was up.
+    """
+    if how_failed(failure).wait > 0.0:  # another attempt follows
+        return inf
+    told = [e.at for e in failure.events if isinstance(e, Symptom) and e.name == "time limit"]
+    return min(told, default=failure.began)
 
 
 def is_orderly(failure: Segment) -> bool:

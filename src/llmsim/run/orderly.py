@@ -10,6 +10,7 @@ from llmsim.physics import noise
 from llmsim.run.events.incidents import Failed, Symptom
 from llmsim.run.faults import Fault
 from llmsim.run.incident_kinds import kind_named
+from llmsim.run.incidents import is_planned
 from llmsim.run.labels import label_of, placed, relabelled, said
 from llmsim.run.stretches import Attempt, Durable, pause_after, pausing, until
 from llmsim.run.symptoms import Story, handled
@@ -67,7 +68,7 @@ def orderly(
     if fault.drains:
         training = relabelled(training, fault, dead + wait)
         events = list(training.events)
-    else:
+    elif not is_planned(fault.incident):
         events.append(label_of(job, attempt, fault, told, last - 1, fault.at, dead + wait))
     spoken = [*said(fault, told, fault.at, last - attempt.resumed, last)]
     events += [each._replace(at=min(each.at, training.ended)) for each in spoken[:-1]]
@@ -91,10 +92,6 @@ def _exited(job: Job, attempt: Attempt, fault: Fault, stretch: Segment, free: fl
     done = max(ended, durable.at) if saving and durable else ended
     dead = to_the_microsecond(done + _EXIT)
     told = _leaving(round(1000.0 * (training.ended - attempt.began)), done - fault.at)
-    label = label_of(job, attempt, fault, told, last - 1, fault.at, dead)
-    training = training._replace(
-        events=tuple(sorted((*training.events, label), key=lambda event: event.at))
-    )
     (spoken,) = said(fault, told, fault.at, last - attempt.resumed, last)
     kind, rank = fault.incident.kind, fault.incident.rank
     kept = durable.step if durable else 0

@@ -2,7 +2,7 @@
 
 from llmsim.run.events.incidents import Incident
 from llmsim.run.incident_kinds import kind_named
-from llmsim.run.moment import Moment, how_failed, is_orderly, struck
+from llmsim.run.moment import Moment, how_failed, is_orderly, struck, time_was_up
 from llmsim.run.timeline import Run, Segment
 from llmsim.text import units
 from llmsim.typed import NamedTuple
@@ -90,7 +90,7 @@ def details(run: Run, moment: Moment) -> tuple[str, str, float]:
         return f"down for {down}", f"waiting for attempt {moment.attempt + 1}", -1.0
     silent, failed = at - moment.segment.began, how_failed(moment.segment)
     since = f"no step for {units.hours(silent).strip()}"
-    if cause(run, moment) is None:  # nobody knows more yet
+    if at < time_was_up(moment.segment) and cause(run, moment) is None:  # nobody knows more yet
         teller, limit = "watchdog", job.framework.collective_timeout
         if failed.kind == "init-fail":  # the processes look for each other
             teller, limit = "timeout", job.framework.start_timeout
