@@ -120,7 +120,9 @@ def test_a_rule_on_fans_is_not_tried_for_the_clusters_gpus_have_none() -> None:
 
 def test_advice_says_which_list_of_fields_it_needs() -> None:
     """default-counters.csv of dcgm-exporter has DCGM_EXP_XID_ERRORS_COUNT as a comment."""
-    assert advice("gsp", site()).endswith("(after NVIDIA/dcgm-exporter#239) (with --counters full)")
+    assert advice("gsp", site()).endswith(
+        "(based on NVIDIA/dcgm-exporter#239) (with --counters full)"
+    )
     assert "DCGM_EXP" not in advice("gsp", site(which="default"))
     assert "--counters" not in advice("hbm-ecc", site())
 

@@ -233,8 +233,8 @@ def _on_health(
         first = said.values.get(("first healthy", number), 0.0)
         lasted, share = count * healthy.every, count / healthy.scrapes
         text = (
-            f"it fires on a healthy run: first {_time(first)} after the run began, "
-            f"and {_time(lasted)} in all ({100 * share:.0f} % of the run)."
+            f"it fires on a healthy run: for the first time at {_time(first)}, "
+            f"and for {_time(lasted)} in all ({100 * share:.0f} % of the run)."
         )
         short = lasted <= SHORT and not item.seconds
         hint = " A `for` of 5m would keep it silent." if short else ""

@@ -13,9 +13,9 @@ CANONICAL = "canonical/hardware-observer-operator: src/prometheus_alert_rules/dc
 CHART = "utkuozdemir/nvidia_gpu_exporter: charts/nvidia-gpu-exporter/templates/prometheusrule.yaml"
 WILD, OURS = "public code search", "ours"
 AWS = "aws-samples/awsome-distributed-training: README-grafana-alerts"
-AZURE = "after Azure/cyclecloud-healthagent: defaults.yaml"
-GCM = "after facebookresearch/gcm: health checks"
-DCGM = "after NVIDIA/DCGM: modules/health/DcgmHealthWatch.cpp"
+AZURE = "based on Azure/cyclecloud-healthagent: defaults.yaml"
+GCM = "based on facebookresearch/gcm: health checks"
+DCGM = "based on NVIDIA/DCGM: modules/health/DcgmHealthWatch.cpp"
 SAMBER = "samber/awesome-prometheus-alerts: _data/rules.yml"
 MINUTE = 60.0
 
@@ -61,10 +61,10 @@ RULES: tuple[Rule, ...] = (
     Rule("XidPersistent", f"({_X} > 0) and (changes({_X}[1h]) == 0)", 0, OCI_RECORDS, _SHOWN),
     Rule("GpusWithErrors",
          f"count(DCGM_FI_DEV_GPU_UTIL unless ({_X} > 0 or DCGM_FI_DEV_ECC_DBE_VOL_TOTAL > 0)) "
-         "< count(DCGM_FI_DEV_GPU_UTIL)", 0, f"after {AWS}",
+         "< count(DCGM_FI_DEV_GPU_UTIL)", 0, f"based on {AWS}",
          ("hbm-ecc",)),  # not the XIDs: `unless` compares err_code, which utilization has not
     Rule("XidCount", "sum by (Hostname, gpu) (DCGM_EXP_XID_ERRORS_COUNT) > 0", 0,
-         "after NVIDIA/dcgm-exporter#239", _TELLING),
+         "based on NVIDIA/dcgm-exporter#239", _TELLING),
     Rule("ChartXidCritical",
          f'time() - nvidia_smi_xid_last_timestamp_seconds{{xid=~"{_CHART_CODES}"}} < 600', 0,
          CHART, ("gpu-lost", "hbm-ecc", "nvlink", "gsp")),
@@ -113,7 +113,7 @@ RULES: tuple[Rule, ...] = (
     Rule("PortState", f"{_IB}_state_id != 4", 0, AZURE, ("link-down",)),
     Rule("PortPhysicalState", f"{_IB}_physical_state_id != 5", 0, AZURE, ("link-down",)),
     Rule("NoRdmaTraffic", f"rate({_IB}_port_data_transmitted_bytes_total[5m]) == 0", 10 * MINUTE,
-         "after ByteRobust (arXiv 2509.16293): no RDMA traffic for ten minutes is a hang",
+         "based on ByteRobust (arXiv 2509.16293): no RDMA traffic for ten minutes is a hang",
          ("nccl-timeout", "gsp"), looks=300),
     # Heat and power.
     Rule("ThermalViolation", "increase(DCGM_FI_DEV_THERMAL_VIOLATION[5m]) / 300000000 > 0.20",
@@ -137,14 +137,14 @@ RULES: tuple[Rule, ...] = (
     Rule("NearSlowdown", "(DCGM_FI_DEV_GPU_TEMP / DCGM_FI_DEV_SLOWDOWN_TEMP) > 0.98", 5 * MINUTE,
          OCI, ("thermal",)),
     Rule("AzureThrottle", f"{_REASONS} > 7", MINUTE,
-         "after Azure/azurehpc-health-checks: throttling", ("thermal",)),
+         "based on Azure/azurehpc-health-checks: throttling", ("thermal",)),
     # Hangs, and nodes that do nothing.
     Rule("TrainerStall", "time() - trainer_last_step_timestamp_seconds > 600", 0,
          "PrimeIntellect-ai/prime-rl#1547", ("nccl-timeout", "gsp"), looks=600),
     Rule("HeldAndIdle",
          "(avg by (gpu, UUID) (DCGM_FI_DEV_FB_USED) > 1024) unless "
          "(avg by (gpu, UUID) (DCGM_FI_PROF_GR_ENGINE_ACTIVE * 100) > 5)", 0,
-         "after Tiriyon/dcgm-grafonnet: gpu-util-intelligence", (),
+         "based on Tiriyon/dcgm-grafonnet: gpu-util-intelligence", (),
          "a launch holds memory before it computes"),
     Rule("BusyWithoutTensor",
          "DCGM_FI_DEV_GPU_UTIL > 90 and DCGM_FI_PROF_PIPE_TENSOR_ACTIVE < 0.01", 5 * MINUTE,
@@ -159,7 +159,7 @@ RULES: tuple[Rule, ...] = (
          "(node_filesystem_avail_bytes * 100) / node_filesystem_size_bytes < 10", 2 * MINUTE,
          SAMBER, ("disk-full",)),
     Rule("BlockedTasks", "node_procs_blocked > 0", MINUTE,
-         "after kubernetes/node-problem-detector: config/kernel-monitor.json", ("slow-fs",)),
+         "based on kubernetes/node-problem-detector: config/kernel-monitor.json", ("slow-fs",)),
     # Rules that page on healthy hardware, too.
     Rule("PowerViolation", "increase(DCGM_FI_DEV_POWER_VIOLATION[5m]) / 300000000 > 0.20",
          15 * MINUTE, OCI, (), "the counter is in ns: 0.02 % of the time at the power limit"),
