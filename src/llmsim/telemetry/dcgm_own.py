@@ -7,8 +7,10 @@ come from NVIDIA/DCGM, modules/health/DcgmHealthWatch.cpp.
 
 from collections import Counter as Tally
 from collections.abc import Iterator
+from itertools import chain
 from math import inf
 
+from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run.events import Symptom
 from llmsim.run.timeline import Run
@@ -142,20 +144,21 @@ def latest_errors(
     return found
 
 
-def gave_up(run: Run, ranks: range, at: float) -> float:
-    """When DCGM has read of a system processor that does not answer, until a moment, in its
-    attempt; infinity: not yet. It calls the driver no more, for no GPU of the node
+def gave_up(run: Run, at: float) -> dict[int, float]:
+    """When DCGM of which node has read of a system processor that does not answer, until a moment,
+    in its attempt. It calls the driver no more, for no GPU of the node
     (DcgmCacheManager.cpp: an Xid 119 in /dev/kmsg sets m_skipDriverCalls, whatever came before).
     """
-    if run.timeline[run.timeline.number_at(at)].kind not in ("failure", "outage"):
-        return inf
-    heard = (
-        event.at
-        for gpu in ranks
-        for event in attempt_symptoms(run, gpu, at)
-        if event.name == "xid 119"
-    )
-    return min(heard, default=inf)
+    number, found = run.timeline.number_at(at), dict[int, float]()
+    if run.timeline[number].kind not in ("failure", "outage"):
+        return found
+    before = chain.from_iterable(_heard_before(run, number).values())
+    for event in chain(before, run.timeline[number].events):
+        told = isinstance(event, Symptom) and event.stream == "kernel" and event.name == "xid 119"
+        if told and event.at <= at:
+            node = event.rank // gpus_per_node(run.job)
+            found[node] = min(event.at, found.get(node, inf))
+    return found
 
 
 def health(run: Run, gpu: int, at: float, given_up: float) -> dict[str, tuple[str, int]]:

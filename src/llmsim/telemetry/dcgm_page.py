@@ -61,7 +61,7 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     energy = any(each.id == ENERGY for each in exporter.counters)
     seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)
-    given_up = gave_up(run, ranks, now) if exporter.version.gives_up else inf
+    given_up = gave_up(run, now).get(node, inf) if exporter.version.gives_up else inf
     if given_up <= at:
         seen = {name: [] for name in seen}
     heads = [cards[gpu - ranks.start] for gpu in seen["gpu"]]

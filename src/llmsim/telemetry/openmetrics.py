@@ -10,18 +10,18 @@ get their names and labels. The labels job and instance are the ones that a scra
 from collections.abc import Iterable
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.clock import unix
+from llmsim.telemetry.dcgm_reading import numbers, reading
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import MOST_GPUS, Span, gauges_of, spans_of, tick_of
+from llmsim.telemetry.samples import MOST_GPUS, Span, spans_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 END = "# EOF\n"
 
 
-def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind begins alike
+def begin(run: Run, settings: Settings) -> Writer:
     """A writer of one part a family, and the end mark."""
     job = run.job
     expect_nvidia(job, "openmetrics")
@@ -33,9 +33,9 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     def taken(at: float) -> Pieces:
         now = owner(run, at)
         owners.append(now)
-        seen, time = gauges_of(run, tick_of(run, at), shown), f" {int(unix(job, at))}\n"
+        read, time = reading(run, at, at - settings.sample, shown), f" {int(unix(job, at))}\n"
         for name, field in fields.items():
-            yield Piece(_lines(shown, seen, dcgm.numbers(now, field, seen), time), name)
+            yield Piece(_lines(numbers(now, field, read, shown), time), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:
@@ -65,12 +65,11 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     return Writer(sample=taken, end=ended, parts=(*fields, END), joined=joined)
 
 
-def _lines(shown: range, seen: tuple[Gauges, ...], numbers: list[str], time: str) -> str:
-    """A line for each GPU; that of a GPU that is lost has no sample."""
-    if len(numbers) == len(shown):
-        return time.join(numbers) + time
-    found = {each.gpu: number for each, number in zip(seen, numbers, strict=True)}
-    return "".join([found[gpu] + time if gpu in found else "\n" for gpu in shown])
+def _lines(values: list[str], time: str) -> str:
+    """A line for each GPU; that of a GPU without a sample is empty."""
+    if "" not in values:
+        return time.join(values) + time
+    return "".join([each + time if each else "\n" for each in values])
 
 
 def _series(field: dcgm.Field, job: Job, gpu: int, lines: list[str], code: str = "") -> str:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster
 from llmsim.run.timeline import Run, owner
 from llmsim.telemetry import dcgm
+from llmsim.telemetry.dcgm_reading import numbers, reading
 from llmsim.telemetry.gpu_rows import expect_nvidia
-from llmsim.telemetry.samples import MOST_GPUS, Span, gauges_of, spans_of, tick_of
+from llmsim.telemetry.samples import MOST_GPUS, Span, spans_of
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 
 
@@ -59,9 +59,9 @@ def begin(run: Run, settings: Settings) -> Writer:
     def taken(at: float) -> Pieces:
         now = owner(run, at)
         owners.append(now)
-        seen = gauges_of(run, tick_of(run, at), shown)
+        read = reading(run, at, at - settings.sample, shown)
         for field, known in zip(fields, rows, strict=True):
-            known.append(_row(shown, seen, dcgm.numbers(now, field, seen)))
+            known.append([each or "_" for each in numbers(now, field, read, shown)])
         return ()
 
     def ended(_at: float) -> Pieces:
@@ -77,14 +77,6 @@ def begin(run: Run, settings: Settings) -> Writer:
                     yield from _series(field, own[0][2], gpu, _within(values, own))
 
     return Writer(sample=taken, end=ended)
-
-
-def _row(shown: range, seen: tuple[Gauges, ...], numbers: list[str]) -> list[str]:
-    """The numbers of all GPUs; one that is lost has no sample."""
-    if len(numbers) == len(shown):
-        return numbers
-    found = {each.gpu: number for each, number in zip(seen, numbers, strict=True)}
-    return [found.get(gpu, "_") for gpu in shown]
 
 
 def _cards(gpu: int, owners: list[Job]) -> list[list[Span]]:

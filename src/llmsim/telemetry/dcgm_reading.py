@@ -1,0 +1,51 @@
+"""What dcgm-exporter reads of all GPUs at the samples of a file, with the page's own rules.
+
+A sample of a file is a reading. So a GPU that is lost has no value at the next sample, and neither
+has any GPU of a node whose DCGM calls the driver no more (see `gave_up`). An event tells the code
+of an error, so a code that has come since the last sample is there once, even where the GPU has no
+other value.
+"""
+
+from math import inf
+
+from llmsim.job.records import Job, gpus_per_node
+from llmsim.physics.hardware.gauges import Gauges
+from llmsim.run.timeline import Run
+from llmsim.telemetry import dcgm
+from llmsim.telemetry.dcgm_own import gave_up, latest_errors
+from llmsim.telemetry.samples import gauges_of, is_silent, tick_of
+from llmsim.typed import NamedTuple
+
+
+class Reading(NamedTuple):
+    """What the exporter knows at a sample."""
+
+    gauges: tuple[Gauges, ...]  # of the GPUs that have values
+    errors: dict[int, int]  # the latest error's code of the GPUs that have none, by rank
+
+
+def reading(run: Run, at: float, since: float, shown: range) -> Reading:
+    """The reading of some GPUs at a sample; `since` is the moment of the sample before it."""
+    seen, given_up = gauges_of(run, tick_of(run, at), shown), gave_up(run, at)
+    if len(seen) == len(shown) and not given_up:
+        return Reading(seen, {})
+    size = gpus_per_node(run.job)
+    seen = tuple([each for each in seen if each.gpu // size not in given_up])
+    missing = frozenset(shown) - {each.gpu for each in seen}
+    errors = dict[int, int]()
+    for node in sorted({gpu // size for gpu in missing}):
+        if not is_silent(run, node, at):  # nobody answers for a node that is dead
+            ranks = range(node * size, (node + 1) * size)
+            errors |= latest_errors(run, ranks, since, at, given_up.get(node, inf))
+    return Reading(seen, {gpu: code for gpu, code in errors.items() if gpu in missing})
+
+
+def numbers(job: Job, field: dcgm.Field, read: Reading, shown: range) -> list[str]:
+    """The values of a field on all GPUs as the exporter prints them; empty: no sample."""
+    made = dcgm.numbers(job, field, read.gauges)
+    if len(made) == len(shown):
+        return made
+    found = {each.gpu: number for each, number in zip(read.gauges, made, strict=True)}
+    if field.coded:
+        found |= {gpu: str(code) for gpu, code in read.errors.items()}
+    return [found.get(gpu, "") for gpu in shown]
