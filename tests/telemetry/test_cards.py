@@ -7,6 +7,7 @@ makes of them in internal/integration/testdata): RTX 4080 SUPER, L40S, H100.
 import ctypes
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -88,6 +89,41 @@ def test_dmon_has_no_column_of_fans() -> None:
     head = asked(run, 0.4 * run_ended(run), "dmon -c 1").splitlines()[0]
     real = "# gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa   mclk   pclk"
     assert head.rstrip() == real
+
+
+# --- clocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gpu", "top", "memory"), [(RTX_4090, 3105, 10501), (A6000, 2100, 8001), (L40S, 2520, 9001)]
+)
+def test_every_page_has_a_cards_highest_clocks_and_its_memorys(
+    gpu: str, top: int, memory: int
+) -> None:
+    """Captures of nvidia-smi have the highest clocks. In P8 the memory has 405 MHz."""
+    run = run_on(gpu)
+    for share, now in ((0.0, 405), (0.5, memory)):
+        at = share * run_ended(run)
+        line = "--query-gpu=clocks.max.sm,clocks.max.mem,clocks.mem,pstate"
+        state = "P8" if now == 405 else "P0"
+        row = asked(run, at, f"{line} --format=csv,noheader,nounits -i 0")
+        assert row == f"{top}, {memory}, {now}, {state}\n"
+        assert values(shown(run, at), "DCGM_FI_DEV_MAX_SM_CLOCK") == [top] * 2
+        assert values(shown(run, at), "DCGM_FI_DEV_MEM_CLOCK") == [now] * 2
+        text = gpu_exporter_page.page(run, 0, at)
+        for name, mhz in (("max_sm", top), ("max_memory", memory), ("current_memory", now)):
+            assert values(text, f"nvidia_smi_clocks_{name}_clock_hz") == [1e6 * mhz] * 2, name
+        assert asked(run, at, "dmon -s c -c 1 -i 0").splitlines()[-1].split()[1] == str(now)
+        line = "--query-supported-clocks=mem,gr --format=csv,noheader,nounits -i 0"
+        assert asked(run, at, line).startswith(f"{memory}, {top}\n")
+        library, handle = Library(partial(node_at, run, 0, at)), ctypes.c_void_p()
+        found = ctypes.c_uint()
+        assert library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) == 0
+        for which, mhz in ((1, top), (2, memory)):  # NVML_CLOCK_SM, NVML_CLOCK_MEM
+            assert library.nvmlDeviceGetMaxClockInfo(handle, which, ctypes.byref(found)) == 0
+            assert found.value == mhz
+        assert library.nvmlDeviceGetClockInfo(handle, 2, ctypes.byref(found)) == 0
+        assert found.value == now
 
 
 # --- serial numbers ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from llmsim.catalog import gpus as catalog
+from llmsim.catalog.boards import clocks
 from llmsim.catalog.records import Gpu
 from llmsim.physics.hardware.gauges import HEALTHY, Gauges, columns_of
 from llmsim.physics.hardware.telemetry import Latents
@@ -179,12 +180,14 @@ def test_memory_under_little_traffic_is_as_warm_as_in_gpu_burn() -> None:
 
 def test_a_card_without_hbm_shows_what_an_rtx_4000_ada_shows() -> None:
     """linode/lke-ai-conformance: MEMORY_TEMP 0, NVLINK 0, MEM_CLOCK 9001; 20,015 MiB free, 1 used,
-    457 reserved, and XID 0 with its text, of a release before DCGM 4.5.
+    457 reserved, and XID 0 with its text, of a release before DCGM 4.5. An L40S has the same memory
+    clock. Ours without a process is in P8, where captures of nvidia-smi have 405 MHz.
     """
-    run = run_of(job_of(seed=1, gpu="RTX 6000 Ada", gpus=1, dialect="pytorch", recipe="lora"))
+    run = run_of(job_of(seed=1, gpu="L40S", gpus=1, dialect="pytorch", recipe="lora"))
     (each,) = gauges_of(run, tick_of(run, 1e-3), (0,))
     assert (each.memory_temperature_c, each.nvlink_sent_bytes_per_second) == (0, 0)
-    assert each.memory_clock_mhz == 9001
+    assert (each.performance_state, each.memory_clock_mhz) == (8, 405)
+    assert clocks(run.job.gpu).memory == 9001
     assert each.used_mib + each.free_mib + each.reserved_mib == each.total_mib
     assert pytest.approx(20_475, abs=2) == 20_015 + 1 + 457
     card = run.job.gpu._replace(memory_mib=20_475)

@@ -58,6 +58,59 @@ _GENERATIONS: dict[gpus.Generation, tuple[str, str, str, str, str, str, tuple[in
 }  # fmt: skip
 
 
+class Clocks(NamedTuple):
+    """Clocks that the driver has of a GPU, MHz."""
+
+    top: int  # the highest that its multiprocessors can be asked for
+    memory: int  # of the memory at work
+    idle: int  # of the multiprocessors without a process
+    idle_memory: int
+
+
+# Highest clock of the multiprocessors and clock of the memory, MHz, as `nvidia-smi -q` calls them
+# under "Max Clocks". A card with GDDR works below the first one (data/llm_gpus.txt says where),
+# since its voltage or its power ends before. The second one, doubled, times the width of the bus
+# is the bandwidth of the data sheet: 10,501 MHz x 2 x 384 bits are 1,008 GB/s.
+#
+# Sources, captures of nvidia-smi or deviceQuery. A40: thamada/nvidia-smi. RTX A6000: mrirecon/bart,
+# issue 323. RTX 4090: NVIDIA/nvbench, pull request 207. RTX 5090: NVIDIA/open-gpu-kernel-modules,
+# issue 1266. A100 with 40 GB: NVIDIA/nvidia-docker, issue 1648. H100 and H200:
+# utkuozdemir/nvidia_gpu_exporter. The others are of public repositories; boards of an RTX 3090
+# have 2,100 to 2,130 MHz. Of L40, A800, H800, H20 and GB300 no capture was found: they have the
+# clocks of the same chip with the same bandwidth, and GB300 the highest clock that it has at work.
+_CLOCKS = {
+    "A100-SXM4-40GB": (1410, 1215), "A100-SXM4-80GB": (1410, 1593),
+    "A100-PCIE-40GB": (1410, 1215), "A100 80GB PCIe": (1410, 1512),
+    "A800-SXM4-80GB": (1410, 1593), "A40": (1740, 7251), "A10G": (1710, 6251),
+    "RTX A6000": (2100, 8001), "GeForce RTX 3090": (2115, 9751), "L40": (2520, 9001),
+    "L40S": (2520, 9001), "RTX 6000 Ada Generation": (3105, 10001),
+    "GeForce RTX 4090": (3105, 10501), "H100 80GB HBM3": (1980, 2619), "H100 PCIe": (1755, 1593),
+    "H100 NVL": (1785, 2619), "H800": (1980, 2619), "H20": (1980, 2619), "H20-3e": (1980, 3201),
+    "H200": (1980, 3201), "H200 NVL": (1785, 3201), "GH200 120GB": (1980, 2619),
+    "B200": (1965, 3996), "B300 SXM6 AC": (2032, 3996), "GB200": (2062, 3996),
+    "GB300": (1920, 3996), "RTX PRO 6000 Blackwell Server Edition": (2430, 12481),
+    "GeForce RTX 5090": (3090, 14001),
+}  # fmt: skip
+_USUAL_HBM: dict[gpus.Generation, int] = {"Ampere": 1593, "Hopper": 2619}
+_USUAL_GDDR: dict[gpus.Generation, int] = {"Blackwell": 14001}
+# The same captures, without a process: H100 and H200 345 MHz, B200 and GB200 120, cards of Ampere
+# and Ada 210 and of Blackwell 180. In P8 the memory of every card has 405 MHz; HBM keeps its clock.
+_IDLE: dict[gpus.Generation, int] = {"Ampere": 210, "Ada": 210, "Hopper": 345}
+_IDLE_BLACKWELL_HBM, _IDLE_BLACKWELL, _IDLE_GDDR = 120, 180, 405
+
+
+def clocks(gpu: Gpu) -> Clocks:
+    """The clocks of a GPU; a GPU that is not listed has the clocks of its generation."""
+    generation, with_hbm = gpus.generation(gpu), gpus.has_hbm(gpu)
+    usual = _USUAL_HBM.get(generation, 3996) if with_hbm else _USUAL_GDDR.get(generation, 9001)
+    top, memory = _CLOCKS.get(gpus.short_name(gpu), (gpu.clock_mhz, usual))
+    idle = _IDLE.get(generation, _IDLE_BLACKWELL_HBM if with_hbm else _IDLE_BLACKWELL)
+    if not gpus.is_nvidia(gpu):
+        idle = 345 if gpu.clock_mhz > 1900 else 210
+    rests = gpus.idle_state(gpu) == "P8"
+    return Clocks(top, memory, idle, _IDLE_GDDR if rests else memory)
+
+
 def board(gpu: Gpu) -> Board:
     """The board of one of NVIDIA's GPUs. Raises KeyError for other vendors'."""
     generation = gpus.generation(gpu)

@@ -408,17 +408,6 @@ def peak_clock_mhz(gpu: Gpu) -> float:
     return gpu.clock_mhz * (1830 / 1980 if generation(gpu) == "Hopper" else 1.0)
 
 
-def memory_clock_mhz(gpu: Gpu) -> int:
-    """The memory's clock, which does not follow the load: H100 2,619, H200 3,201 (captures)."""
-    if not has_hbm(gpu):
-        return 9001
-    if generation(gpu) == "Ampere":
-        return 1593 if gpu.hbm_tb_s > 1.6 else 1215
-    if generation(gpu) == "Hopper":
-        return 3201 if gpu.hbm_tb_s > 4.0 else 2619
-    return 3996
-
-
 def reserved_mib(gpu: Gpu) -> int:
     """Memory that the driver keeps for itself: H100 479 of 81,559 MiB, H200 614 of 143,771."""
     return round(302 + 0.00217 * gpu.memory_mib)

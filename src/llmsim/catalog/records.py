@@ -69,7 +69,7 @@ class Gpu(NamedTuple):
     nic_gb_s: float  # one GPU's share of its node's network, one direction, GB/s
     per_node: int
     form: Form  # how it is built and sold: catalog/gpus.py says what follows from it
-    clock_mhz: int  # the highest clock of its multiprocessors
+    clock_mhz: int  # the highest clock of its multiprocessors at work
     mfu: float  # per cent of the peak in the training of a dense 7B model on one node
     weight: float = 1.0  # how often the planner takes it, against others of its form
 

@@ -220,6 +220,6 @@ def gpu_record(gpu: records.Gpu) -> dict[str, object]:
         "network_gb_per_s": gpu.nic_gb_s,  # one GPU's share of its node's network, in one direction
         "gpus_per_node": gpu.per_node,  # GPUs of a usual node
         "form": gpu.form,  # sxm, superchip, pcie, geforce, workstation, instinct or tpu
-        "clock_mhz": gpu.clock_mhz,  # highest clock
+        "clock_mhz": gpu.clock_mhz,  # highest clock at work
         "mfu_per_cent": gpu.mfu,  # usual MFU of a dense 7B model on one node with full recompute
     }

@@ -14,7 +14,7 @@ import numpy as np
 from llmsim.catalog import gpus
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.array_noise import PLACES, Array, levels, normals, quarter, ripple, uniforms
-from llmsim.physics.hardware import activities, clocks, swings, telemetry, utilization
+from llmsim.physics.hardware import activities, swings, telemetry, utilization
 from llmsim.physics.hardware.gauge_arrays import clocks_of
 from llmsim.physics.hardware.sites import chip_of, site_of
 from llmsim.run.complaints import faults, troubles
@@ -264,7 +264,7 @@ def _clocks(job: Job, group: _Group, load: Array, power: Array, hot: Array) -> A
         if each.clock < 1.0:
             clock[load == kind] = group.held[kind]
         if each.activity == "idle":
-            clock[load == kind] = clocks.idle_clock(site)
+            clock[load == kind] = site.idle_clock
     return clock
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from operator import attrgetter
 
 from llmsim.catalog import gpus as catalog
-from llmsim.catalog.boards import has_profiling
+from llmsim.catalog.boards import clocks, has_profiling
 from llmsim.catalog.records import Gpu
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -118,7 +118,7 @@ def _limit(job: Job, _gauges: Gauges) -> float:
 
 
 def _top_clock(job: Job, _gauges: Gauges) -> int:
-    return job.gpu.clock_mhz
+    return clocks(job.gpu).top
 
 
 def _gauge(name: str, number: int, text: str, field: str, *, default: bool = True) -> Field:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from llmsim.catalog import gpus as catalog
+from llmsim.catalog.boards import clocks
 from llmsim.catalog.records import Gpu
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
@@ -60,7 +61,11 @@ def _limit(job: Job, _gauges: Gauges) -> float:
 
 
 def _top_clock(job: Job, _gauges: Gauges) -> float:
-    return 1e6 * job.gpu.clock_mhz
+    return 1e6 * clocks(job.gpu).top
+
+
+def _top_memory_clock(job: Job, _gauges: Gauges) -> float:
+    return 1e6 * clocks(job.gpu).memory
 
 
 def _fan(job: Job, gauges: Gauges) -> float:
@@ -96,7 +101,7 @@ _FIELDS: tuple[tuple[str, str, Value], ...] = (
     *((f"clocks_event_reasons_counters_{name}_seconds",
        f"clocks_event_reasons_counters.{name} [us]",
        _as_it_is(gauge) if gauge else _constant(0)) for name, gauge in _COUNTED.items()),
-    ("clocks_max_memory_clock_hz", "clocks.max.memory [MHz]", _hertz("memory_clock_mhz")),
+    ("clocks_max_memory_clock_hz", "clocks.max.memory [MHz]", _top_memory_clock),
     ("clocks_max_sm_clock_hz", "clocks.max.sm [MHz]", _top_clock),
     ("ecc_errors_corrected_aggregate_total", "ecc.errors.corrected.aggregate.total",
      _as_it_is("aggregate_correctable_errors")),

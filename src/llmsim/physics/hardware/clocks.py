@@ -1,4 +1,5 @@
-"""The SM clock: the highest one, unless the power limit or heat holds it back, and NVML's reasons.
+"""The SM clock: the highest one at work, unless the power limit or heat holds it back, and NVML's
+reasons.
 
 Each second has one clock, which is 15 MHz or more below the highest one exactly if a reason is set.
 """
@@ -41,8 +42,3 @@ def held_heat(celsius: float) -> float:
     clock back shortly before THROTTLE, too, and so keeps the GPU there.
     """
     return max(celsius, THROTTLE + 0.01) if celsius > THROTTLE - 2.0 else celsius
-
-
-def idle_clock(site: Site) -> int:
-    """The SM clock of a GPU without a process, in MHz."""
-    return 345 if site.clock > 1900 else 210

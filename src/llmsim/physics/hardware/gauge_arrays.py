@@ -119,7 +119,7 @@ def _clocks(
     """The SM clocks, and NVML's masks: see telemetry.latents."""
     site = site_of(job)
     if load.activity == "idle":
-        return np.full(len(ranks), clocks.idle_clock(site)), np.full(len(ranks), clocks.IDLE)
+        return np.full(len(ranks), site.idle_clock), np.full(len(ranks), clocks.IDLE)
     return clocks_of(site.clock, _chips(job, ranks).clock, power, hot,
                      _usual(job, ranks, load.activity).hot)  # fmt: skip
 

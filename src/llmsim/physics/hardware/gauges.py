@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from math import fsum
 from operator import add
 
-from llmsim.catalog import gpus
+from llmsim.catalog import boards, gpus
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.hardware import links
@@ -121,6 +121,7 @@ class Card(NamedTuple):
     """What is the same for all GPUs of a run at all times."""
 
     memory_mhz: int
+    idle_memory_mhz: int
     reserved_mib: int
     has_hbm: bool
 
@@ -129,8 +130,10 @@ class Card(NamedTuple):
 def card_of(job: Job) -> Card:
     """What the card and its driver have."""
     gpu = job.gpu
+    clocks = boards.clocks(gpu)
     return Card(
-        memory_mhz=gpus.memory_clock_mhz(gpu),
+        memory_mhz=clocks.memory,
+        idle_memory_mhz=clocks.idle_memory,
         reserved_mib=gpus.reserved_mib(gpu),
         has_hbm=gpus.has_hbm(gpu),
     )
@@ -182,7 +185,7 @@ def same(job: Job, activity: Activity, spent: tuple[Seconds, ...], count: int) -
     card = card_of(job)
     values = {
         "activity": activity,
-        "memory_clock_mhz": card.memory_mhz,
+        "memory_clock_mhz": card.idle_memory_mhz if activity == "idle" else card.memory_mhz,
         "reserved_mib": card.reserved_mib,
         "total_mib": job.gpu.memory_mib,
         "hardware_thermal_slowdown_seconds": burning(spent),

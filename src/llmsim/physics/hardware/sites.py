@@ -2,7 +2,7 @@
 
 from math import fsum, pi
 
-from llmsim.catalog import gpus
+from llmsim.catalog import boards, gpus
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
@@ -36,7 +36,8 @@ class Site(NamedTuple):
     rise: float  # degrees C above it at full power, with its fan at the speed of full power
     warming: gpus.Warming  # what of it is left with a fan of its own
     lag: float  # seconds
-    clock: int  # MHz
+    clock: int  # MHz, the highest one at work
+    idle_clock: int  # MHz, without a process
     link: float  # GB/s while training
     phase: float  # of the day at the start, radians
 
@@ -153,6 +154,7 @@ def site_of(job: Job) -> Site:
         warming=gpus.warming(job.gpu),
         lag=noise.between(job.seed, "gpu lag", 35.0, 55.0),
         clock=job.gpu.clock_mhz,
+        idle_clock=boards.clocks(job.gpu).idle,
         link=_link_rate(job),
         phase=2.0 * pi * (start / 86_400.0 - 9.0 / 24.0),  # warmest 6 h after 9:00
     )

@@ -18,7 +18,7 @@ from math import exp, pi, sin
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.hardware import allocator, memory, ripples, sites, swings
-from llmsim.physics.hardware.clocks import CAPPED, IDLE, THROTTLE, clock, held_heat, idle_clock
+from llmsim.physics.hardware.clocks import CAPPED, IDLE, THROTTLE, clock, held_heat
 from llmsim.physics.hardware.sites import MOST_CHIPS, Chip, Site, chip_of, chips_of, site_of
 from llmsim.physics.hardware.utilization import utilizations
 from llmsim.typed import Literal, NamedTuple
@@ -302,7 +302,7 @@ def _clocks(
     """The SM clocks of GPUs, and NVML's masks: 345 MHz and idle without a process."""
     site = site_of(job)
     if load.activity == "idle":
-        return [(idle_clock(site), IDLE)] * len(ranks)
+        return [(site.idle_clock, IDLE)] * len(ranks)
     if load.clock < 1.0:
         return [(held_clock(job, index, load), load.reasons) for index in ranks]
     return [

@@ -161,8 +161,8 @@ def _clock(device: Device, which: Any, clock: Any) -> int:
 
 
 def _top_clock(device: Device, which: Any, clock: Any) -> int:
-    top = device.node.job.gpu.clock_mhz
-    shown = (top, top, device.gauges.memory_clock_mhz, of.board_of(device.node).video_mhz)
+    top, memory, *_ = of.clocks_of(device.node)
+    shown = (top, top, memory, of.board_of(device.node).video_mhz)
     return _chosen(shown, which, clock)
 
 

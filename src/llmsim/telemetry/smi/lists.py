@@ -50,19 +50,19 @@ def listed(
     for gauges in chosen:
         rows = (
             row([_value(node, gauges, more, name) for name in shown], units, form)
-            for more in _items(node, query, gauges)
+            for more in _items(node, query)
         )
         made += "".join(dict.fromkeys(rows))  # one memory clock has many clocks of graphics
     return made
 
 
-def _items(node: Node, query: str, gauges: Gauges) -> Iterable[dict[str, object]]:
+def _items(node: Node, query: str) -> Iterable[dict[str, object]]:
     """What differs from row to row of one GPU."""
     if query == "query-retired-pages":
         gone = {"retired_pages.timestamp": NOT_AVAILABLE, "retired_pages.address": NOT_AVAILABLE}
         return ({**gone, "retired_pages.cause": cause} for cause in _CAUSES)
     if query == "query-supported-clocks":
-        memory = gauges.memory_clock_mhz
+        memory = of.clocks_of(node).memory
         return ({"memory": memory, "graphics": clock} for clock in of.supported_clocks(node))
     return ({},)
 

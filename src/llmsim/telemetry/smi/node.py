@@ -1,7 +1,7 @@
 """A node as its driver sees it at a moment: its GPUs, their gauges and their processes."""
 
 from llmsim.catalog import gpus as catalog
-from llmsim.catalog.boards import Board, board
+from llmsim.catalog.boards import Board, Clocks, board, clocks
 from llmsim.errors import ExportError
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
@@ -85,6 +85,11 @@ def board_of(node: Node) -> Board:
     return board(node.job.gpu)
 
 
+def clocks_of(node: Node) -> Clocks:
+    """The clocks that a node's GPUs have."""
+    return clocks(node.job.gpu)
+
+
 def driver(node: Node) -> str:
     """The version of NVIDIA's driver."""
     return node.job.software.driver
@@ -128,7 +133,7 @@ def supported_clocks(node: Node) -> range:
     """The clocks of multiprocessors that can be asked for, MHz: from the highest down to 210, in
     steps of 15.
     """
-    return range(node.job.gpu.clock_mhz, 209, -15)
+    return range(clocks_of(node).top, 209, -15)
 
 
 def ticks(node: Node) -> str:

@@ -160,7 +160,11 @@ _MEMORY_CLOCK = _gauge("memory_clock_mhz")
 
 
 def _top(node: Node, _gauges: Gauges) -> object:
-    return node.job.gpu.clock_mhz
+    return of.clocks_of(node).top
+
+
+def _top_memory(node: Node, _gauges: Gauges) -> object:
+    return of.clocks_of(node).memory
 
 
 def video_mhz(node: Node, gauges: Gauges) -> int:
@@ -283,7 +287,7 @@ PROPERTIES: tuple[Property, ...] = (
       for which in ("applications", "default_applications") for name, short in _CLOCK_NAMES),
     Property("clocks.max.graphics", _top, "MHz", ("clocks.max.gr",)),
     Property("clocks.max.sm", _top, "MHz"),
-    Property("clocks.max.memory", _MEMORY_CLOCK, "MHz", ("clocks.max.mem",)),
+    Property("clocks.max.memory", _top_memory, "MHz", ("clocks.max.mem",)),
     Property("mig.mode.current", _mig),
     Property("mig.mode.pending", _mig),
     Property("gsp.mode.current", _same("Enabled")),

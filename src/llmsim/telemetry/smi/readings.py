@@ -20,7 +20,7 @@ def readings(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
         *_power(node, gauges),
         *_clocks(node, gauges),
         _fabric(node, gauges),
-        _supported(node, gauges),
+        _supported(node),
     )  # fmt: skip
 
 
@@ -269,12 +269,12 @@ def _fabric(node: Node, gauges: Gauges) -> Section:
     ))  # fmt: skip
 
 
-def _supported(node: Node, gauges: Gauges) -> Section:
+def _supported(node: Node) -> Section:
     """The clocks that can be asked for."""
     clocks = of.supported_clocks(node)
     return Section("", "supported_clocks", (
         Section("", "supported_mem_clock", (
-            Leaf("", "value", f"{gauges.memory_clock_mhz} MHz"),
+            Leaf("", "value", f"{of.clocks_of(node).memory} MHz"),
             *(Leaf("", "supported_graphics_clock", f"{clock} MHz") for clock in clocks),
         )),
     ))  # fmt: skip
