@@ -208,6 +208,16 @@ def test_the_last_picture_of_a_board_stays_before_the_next_run(view: str, rest: 
     assert max(gaps) >= rest
 
 
+@pytest.mark.parametrize(("speed", "rest"), [(8.0, PAUSE), (0.5, PAUSE), (inf, 0.0)])
+def test_the_last_picture_stays_as_long_at_any_speed(speed: float, rest: float) -> None:
+    """At speed 8 it was gone after 0.6 seconds. At the highest speed nothing is waited for."""
+    asked = SHORT._replace(view="wall", incidents="none", speed_factor=speed, runs=2)
+    theatre, _, ended = played(options=asked)
+    assert ended
+    gaps = [after - before for (before, _), (after, _) in pairwise(theatre.written)]
+    assert max(gaps) == pytest.approx(rest, abs=0.6)
+
+
 @pytest.mark.parametrize("key", ["back", "forward", "next"])
 def test_a_key_ends_the_rest_between_two_runs(key: str) -> None:
     """The next run begins at once, and nothing false is said of exports."""

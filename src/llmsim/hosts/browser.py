@@ -282,7 +282,7 @@ async def show(options: Options, page: Page, at: str = "") -> int:
     page.speed(options.speed_factor)
     for number, run_options in enumerate(runs_of(options)):
         if number:
-            page.playback.owe(PAUSE, time.monotonic())
+            page.playback.rest(PAUSE, time.monotonic())
             await page.wait(seekable=False)
         here = bool(at) and not number
         try:

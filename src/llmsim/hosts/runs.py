@@ -12,7 +12,7 @@ from llmsim.options.wanted import wanted
 from llmsim.planning.plan import plan
 from llmsim.typed import datetime, timedelta
 
-PAUSE = 5.0  # show seconds between two runs, in which the last picture of a run stays
+PAUSE = 5.0  # seconds between two runs at any speed, in which the last picture of a run stays
 
 
 def fresh_seed() -> int:

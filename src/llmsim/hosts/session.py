@@ -12,7 +12,7 @@ from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.opening import Frame, opening, shows_board
-from llmsim.show.playback import SKIP, Playback
+from llmsim.show.playback import PAUSED, SKIP, Playback
 from llmsim.text.screen import blank_row, emptied
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ SHORTEST_SLEEP = 0.002
 LONGEST_SLEEP = 0.5
 # Seconds for which the keys are shown at the beginning, and for which a change is.
 HINT_TIME, NOTE_TIME = 8.0, 2.0
-TYPING, PAUSED = "type: each key prints the next line; Esc ends", "paused: space goes on"
+TYPING = "type: each key prints the next line; Esc ends"
 # Seconds that a terminal may take for the last drawing before Ctrl+Z stops the process.
 SUSPENSION = 2.0
 
@@ -87,8 +87,7 @@ class Session:
         """Leaves a board's last picture for some seconds; True if the show is ended meanwhile."""
         if not (self._region and self._region.board):
             return False
-        self.playback.begin(self.clock())
-        self.playback.owe(PAUSE, self.clock())
+        self.playback.rest(PAUSE, self.clock())
         self._seekable = True  # an export is whole by now; an arrow ends the rest, as `next` does
         self._wait()
         return self.playback.asked == "quit" or self.clock() >= self.deadline

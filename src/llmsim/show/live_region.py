@@ -7,13 +7,13 @@ from itertools import groupby
 from llmsim.board import region
 from llmsim.board.board import View, board, rows_of
 from llmsim.board.opening import Card, opening
-from llmsim.board.poster import poster
 from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
 from llmsim.run.attempts import job_after
 from llmsim.run.events import Failed, Summary
-from llmsim.show.dashboard import Dashboard, closing
+from llmsim.show.dashboard import Dashboard
+from llmsim.show.finale import NOTE_NEEDS, Finale
 from llmsim.show.pace import Timed, moments
 from llmsim.show.playback import Playback
 from llmsim.show.streams import follows, renderers
@@ -26,7 +26,6 @@ from llmsim.typed import Any
 TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
 MOVING = shade("blue", 0.55)  # the role of the blocks of a bar that moves
-NOTE_NEEDS = 3  # rows of a screen that has room for a note
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
 MARGIN = 2  # cells beside the lines of the log on a wall
 HIGHEST = 256  # lines of the log that are kept for a resize
@@ -61,6 +60,7 @@ class LiveRegion:
         self._above = 0  # rows of the log on the screen above the region: at least this many
         self._exact = board  # whether it is known that there are not more
         self._ended: tuple[Summary, Job] | None = None  # the summary of a run that is over
+        self.finale: Finale | None = None  # the poster, as long as it stands
         self._free = 0  # the number of the region's first rows that are free for the log
         self._tail: deque[str] = deque(maxlen=HIGHEST)  # the last lines of the log
 
@@ -247,26 +247,33 @@ class LiveRegion:
 
     def redrawn(self) -> str:
         """The text that shows what has changed since the last drawing, the run standing still."""
+        if self.finale:
+            return self.finale.redrawn(self._ask(), self._playback.paused)
         return self._draw(self._view) if self._view else ""
 
     def log_again(self) -> str:
         """The text that leaves the end of the log where a wall was: the run is stopped."""
         was_wall, self.wall = self.wall, False
         self.board = self.board and not was_wall
-        return self.redrawn() if was_wall else ""
+        return self.redrawn() if was_wall and not self.finale else ""
 
     def forget(self) -> None:
         """Assume that the terminal shows something unknown: the next drawing is a whole one."""
         self._screen = None
+        if self.finale:
+            self.finale.forget()
 
     def cleared(self) -> str:
         """The text that takes the region away; of a run that has ended it leaves the poster."""
-        screen = self._ask()
-        last = self._last(screen) if screen.live else []
+        screen, self.finale = self._ask(), None
+        if self.board and self._view and self._ended:
+            self.finale = Finale(self._view, self._ended, self.wall, [*self._tail])
         self._rows, self._view, self._ended = [], None, None
         self._bar = self._bar_seen = None
         self._above, self._free, self._exact = 0, 0, False
-        return region.cleared(last) if screen.live else ""
+        if self.finale:
+            return self.finale.drawn(screen)
+        return region.cleared() if screen.live else ""
 
     def left(self) -> str:
         """The text that leaves the board as it stands, the cursor below it: the run is stopped."""
@@ -281,13 +288,6 @@ class LiveRegion:
         self._screen, self._exact = self._ask(), self.board
         self._drawn = (self.board, False, self.note)  # no wall stands there any more
         return emptied(self._screen)
-
-    def _last(self, screen: Screen) -> list[str]:
-        """The rows of the poster, if the run has ended and has a board."""
-        if not (self.board and self._view and self._ended and rows_of(screen)):
-            return []
-        told, alone = closing(*self._ended), self.wall and wall_fits(screen)
-        return [painted(row, screen) for row in poster(self._view(), told, screen, alone)]
 
 
 def bar_parts(text: str, role: str) -> Row:

@@ -14,6 +14,8 @@ SLOWEST, FASTEST = 2.0**-6, 2.0**10
 SKIP = 10.0
 # The most seconds that the show makes up for after the machine or the reader has stopped.
 ARREARS = 1.0
+# What a host says in a pause where no board says it.
+PAUSED = "paused: space goes on"
 # A wait of fewer seconds is only the rounding error of a subtraction.
 DUST = 1e-6
 
@@ -40,6 +42,12 @@ class Playback:
         self._arrived = False
         self._keys = 0  # that were typed, and whose line has not come yet
         self._now = now
+
+    def rest(self, seconds: float, now: float) -> None:
+        """Begins a wait of these seconds of the clock at any speed, but of none at the highest."""
+        self.begin(now)
+        if self.speed < inf:
+            self.owe(seconds * self.speed, now)
 
     @property
     def position(self) -> float:
