@@ -97,6 +97,9 @@ def test_a_cast_ends_on_the_screen_that_the_show_ends_on(tmp_path: Path) -> None
         terminal.feed(frame.text.replace("\n", "\r\n"))
     assert played.display == shown.display
     assert any(row.strip() for row in played.display)
+    # A player shows a picture until the next entry is due: the last stays long enough to be read.
+    texts = [at for at, code, _ in lines if code == "o"]
+    assert texts[-1] - texts[-2] >= 3.0
 
 
 def test_a_window_that_changes_its_size_does_so_in_the_cast(tmp_path: Path) -> None:

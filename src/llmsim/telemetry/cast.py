@@ -2,18 +2,21 @@
 
 One JSON array a line: [show seconds, code, data] with the codes o (output), r (resize) and m (a
 marker for each phase and each incident). Times are show seconds at the show's speed, not of the
-machine that played it, so that the same run gives the same bytes.
+machine that played it, so that the same run gives the same bytes. The last picture of a run that
+has ended stays for some seconds: a player shows a picture until the next entry is due.
 """
 
 import json
 
-from llmsim.run.events import Event, PhaseStarted
+from llmsim.run.events import Event, PhaseStarted, Summary
 from llmsim.run.events.incidents import Incident
 from llmsim.run.timeline import Run
 from llmsim.telemetry.clock import started
 from llmsim.telemetry.writer import Piece, Pieces, Settings, Writer
 from llmsim.text.screen import HIDE_CURSOR, SHOW_CURSOR, Screen
 from llmsim.typed import Any
+
+HOLD = 5.0  # seconds that the last picture stays, as in a loop
 
 
 def header(run: Run, screen: Screen) -> str:
@@ -54,10 +57,13 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     size: list[tuple[int, int]] = []
     hidden: list[str] = []  # the entry that hides the cursor, if it is hidden
     last = [0.0]  # when something was shown, in show seconds
+    over: list[Event] = []  # the summary of a run that has ended
 
     def told(event: Event) -> Pieces:
         if name := marker(event):
             waiting.append(name)
+        if isinstance(event, Summary):
+            over.append(event)
         return ()
 
     def drawn(shown: float, text: str, screen: Screen) -> Pieces:
@@ -79,7 +85,10 @@ def begin(run: Run, settings: Settings) -> Writer:  # noqa: ARG001  # every kind
     def ended(_at: float) -> Pieces:
         """Markers of phases in which the framework was silent, and the cursor again."""
         lines = [entry(last[0], "m", name) for name in waiting if size]
-        lines += [entry(last[0], "o", SHOW_CURSOR) for _ in hidden]
+        until = last[0] + HOLD if over else last[0]
+        lines += [entry(until, "o", SHOW_CURSOR) for _ in hidden]
+        if over and size and not hidden:
+            lines.append(entry(until, "o", ""))
         yield Piece("".join(lines))
 
     return Writer(event=told, frame=drawn, end=ended)
