@@ -9,7 +9,7 @@ import pytest
 from llmsim.errors import GradeError
 from llmsim.grading import known, trials
 from llmsim.grading.findings import Finding
-from llmsim.grading.judge import Noticed, Verdict
+from llmsim.grading.judge import Notice, Noticed, Verdict
 from llmsim.grading.known import metric_named, right_label, todays_name
 from llmsim.grading.margins import Miss, Threshold, miss, peaks
 from llmsim.grading.public_rules import RULES
@@ -180,7 +180,10 @@ GOOD = Item("b.json", "panel", "Power", "y")
 VERDICT = Verdict(
     (BAD, GOOD),
     (Finding(BAD, "no-such-label", "x has no label a: it is A."),),
-    (Noticed("gpu-lost", (("Hot", 61.0),)), Noticed("nvlink", (), "up == 0 (somebody)")),
+    (
+        Noticed("gpu-lost", (Notice(61.0, 31.0, "Hot"),)),
+        Noticed("nvlink", (), "up == 0 (somebody)"),
+    ),
     ("Pods",),
 )
 
@@ -194,6 +197,28 @@ def test_the_table_has_files_findings_and_incidents() -> None:
     assert "  nvlink          no alert; this rule would: up == 0 (somebody)\n" in text
     assert "not tried, for they use metrics that llmsim does not simulate: Pods\n" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("after", "waits", "said"),
+    [
+        (277.0, 300.0, "+4m37s (signs 23s before it)"),
+        (330.0, 300.0, "+5m30s"),
+        (7.2, 0.0, "+7s"),
+        (-0.2, 0.0, "+0s"),
+        (-310.0, 0.0, "5m10s before it"),
+        (-23.0, 300.0, "23s before it"),
+    ],
+)
+def test_what_is_noticed_before_the_fault_is_said_to_be(
+    after: float, waits: float, said: str
+) -> None:
+    """Prometheus: an alert with `for` fires when its condition has held for that long."""
+    hot = Noticed("thermal", (Notice(after, after - waits, "Hot"),))
+    verdict = VERDICT._replace(incidents=(hot,))
+    assert f"  thermal         Hot {said}\n" in table(verdict, 80)
+    (told,) = json.loads(as_json(verdict, tried=True))["incidents"][0]["noticed_by"]
+    assert (told["after_seconds"], told["signs_after_seconds"]) == (after, after - waits)
 
 
 def test_an_alert_that_waits_for_more_than_comes_is_named() -> None:
@@ -241,7 +266,9 @@ def test_programs_read_the_verdict() -> None:
     told = json.loads(as_json(VERDICT, tried=True))
     assert told["wrong"]
     assert told["findings"][0]["code"] == "no-such-label"
-    assert told["incidents"][0]["noticed_by"] == [{"alert": "Hot", "after_seconds": 61.0}]
+    assert told["incidents"][0]["noticed_by"] == [
+        {"alert": "Hot", "after_seconds": 61.0, "signs_after_seconds": 31.0}
+    ]
     suites = ET.fromstring(as_junit(VERDICT))
     assert (suites.attrib["tests"], suites.attrib["failures"]) == ("2", "1")
     (case,) = suites.findall("testsuite[@name='a.yml']/testcase")

@@ -67,7 +67,7 @@ def test_nothing_is_said_of_sound_files() -> None:
     assert len(SOUND) == 10
     assert [(each.item.file, each.item.name, each.text) for each in verdict.findings] == []
     assert verdict.unjudged == ("Pods",)
-    noticed = {each.kind: [name for name, _ in each.alerts] for each in verdict.incidents}
+    noticed = {each.kind: [notice.alert for notice in each.alerts] for each in verdict.incidents}
     for kind, name in (("hbm-ecc", "Ecc"), ("gpu-lost", "Critical"), ("thermal", "Hot"),
                        ("nccl-timeout", "Stall"), ("link-flap", "LinkDowned"),
                        ("node-fail", "Down")):  # fmt: skip
@@ -93,7 +93,7 @@ def test_an_alert_on_a_label_that_no_series_has_notices_nothing() -> None:
     verdict = judge([wrong, right], site(), promtool.tested)
     assert [(each.item.name, each.code) for each in verdict.findings] == [("HL", "no-such-label")]
     (thermal,) = [each for each in verdict.incidents if each.kind == "thermal"]
-    assert [name for name, _ in thermal.alerts] == ["HR"]
+    assert [notice.alert for notice in thermal.alerts] == ["HR"]
 
 
 def test_a_watchdog_is_no_finding_and_is_listed() -> None:
@@ -149,7 +149,7 @@ def test_a_public_rule_fires_in_its_incident(rule: object, kind: str) -> None:
     """Within its `for` and two scrapes, and the time that the expression itself looks back."""
     mine = next(each for each in RULES if each is rule)
     noticed = next(each for each in public().incidents if each.kind == kind)
-    after = dict(noticed.alerts).get(mine.name)
+    after = {each.alert: each.after for each in noticed.alerts}.get(mine.name)
     assert after is not None, f"{mine.name} does not notice {kind}"
     assert after <= mine.seconds + mine.looks + 2 * SCRAPE
 

@@ -25,11 +25,19 @@ Tester = Callable[[Mapping[str, str]], str]
 SHORT = 300.0  # seconds: an alert that fires for less on a healthy run lacks a `for`
 
 
+class Notice(NamedTuple):
+    """When an alert noticed an incident, in seconds after the fault."""
+
+    after: float  # the alert fires
+    since: float  # its condition holds, at the latest: its `for` begins
+    alert: str
+
+
 class Noticed(NamedTuple):
     """An incident, and the alerts that noticed it."""
 
     kind: str
-    alerts: tuple[tuple[str, float], ...]  # name, seconds after the fault; the earliest first
+    alerts: tuple[Notice, ...]  # the earliest first
     advice: str = ""  # a public rule that would have noticed it, where nobody did; its source
     missed: tuple[margins.Miss, ...] = ()  # alerts that came near it, where nobody did
 
@@ -299,12 +307,13 @@ def _coverage(
         if scenario is None:
             continue
         struck = scenario.struck - scenario.began
-        times = [
-            (said.values[f"first {kind}", number] - struck, whole[number].name)
+        fired = {
+            number: said.values[f"first {kind}", number] - struck
             for number in alerts
             if (f"first {kind}", number) in said.values and number not in noisy
-        ]
-        seen = tuple((name, max(0.0, after)) for after, name in sorted(times))
+        }
+        seen = tuple(sorted(Notice(at, at - whole[each].seconds, whole[each].name)
+                            for each, at in fired.items()))  # fmt: skip
         if seen:
             found.append(Noticed(kind, seen))
         else:

@@ -6,7 +6,7 @@ from textwrap import wrap
 from xml.sax.saxutils import escape, quoteattr
 
 from llmsim.grading.findings import Finding
-from llmsim.grading.judge import Noticed, Verdict
+from llmsim.grading.judge import Notice, Noticed, Verdict
 from llmsim.grading.margins import Miss
 from llmsim.grading.reading import Item
 
@@ -60,7 +60,7 @@ def _row(finding: Finding, width: int) -> str:
 
 def _noticed(noticed: Noticed, width: int) -> str:
     if noticed.alerts:
-        said = ", ".join(f"{name} {_after(seconds)}" for name, seconds in noticed.alerts[:4])
+        said = ", ".join(f"{each.alert} {_when(each)}" for each in noticed.alerts[:4])
         more = len(noticed.alerts) - 4
         said += f" and {more} more" if more > 0 else ""
     elif noticed.advice or noticed.missed:
@@ -78,9 +78,17 @@ def _limit(missed: Miss) -> str:
     return f"more than {missed.limit:g}" if missed.sign == ">" else f"{missed.limit:g}"
 
 
-def _after(seconds: float) -> str:
+def _when(notice: Notice) -> str:
+    """When an alert fires, by the fault; and when its `for` began, if that was before the fault."""
+    if round(notice.after) < 0:
+        return f"{_lasting(-notice.after)} before it"
+    early = f" (signs {_lasting(-notice.since)} before it)" if round(notice.since) < 0 else ""
+    return f"+{_lasting(notice.after)}{early}"
+
+
+def _lasting(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"+{minutes}m{rest:02d}s" if minutes else f"+{rest}s"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
 # --- for programs --------------------------------------------------------------------------------
@@ -107,8 +115,12 @@ def as_json(verdict: Verdict, tried: bool) -> str:
             {
                 "kind": each.kind,
                 "noticed_by": [
-                    {"alert": name, "after_seconds": round(after, 1)}
-                    for name, after in each.alerts
+                    {
+                        "alert": notice.alert,
+                        "after_seconds": round(notice.after, 1),
+                        "signs_after_seconds": round(notice.since, 1),
+                    }
+                    for notice in each.alerts
                 ],
                 "advice": each.advice or None,
                 "missed_by": [miss._asdict() for miss in each.missed],
