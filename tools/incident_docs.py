@@ -70,7 +70,11 @@ of your monitor with this file. The file says
 - which rules of public tools match the lines of the incident.
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
-GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports.
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. What it says about
+dcgm-exporter after an Xid 119 holds on dcgm-exporter's page and in the exports `openmetrics` and
+`promtest` alone: DCGM no longer calls the driver, while the driver still answers others. So
+`llmsim smi`, NVML, nvidia_gpu_exporter's page and all other exports go on to show the GPUs of the
+node that are not lost.
 
 The log shows the output of one node. After a failure it also has lines of the node at fault. For
 the remaining nodes srun prints one line, with their names in short form

@@ -107,8 +107,8 @@ KINDS: tuple[Kind, ...] = (
         "none, or PCIe replays and corrected AER errors",
         "only the rank on that GPU", "AER lines, Xid 79 with its second line, 119, 154",
         "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
-        "the GPU has no samples any more, not even zeros; some seconds later, at Xid 119, all GPUs "
-        "of the node lose their gauges", "a reboot or another node", 5.0, -6, needs="NVIDIA",
+        "the GPU has no samples any more, not even zeros; some seconds later, at Xid 119, "
+        "dcgm-exporter loses all GPUs of the node", "a reboot or another node", 5.0, -6, needs="NVIDIA",
     ),
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",
@@ -125,7 +125,8 @@ KINDS: tuple[Kind, ...] = (
         "every rank that waits; the rank on that GPU prints nothing",
         "Xid 119, RPC buffers, rate limit line, 154", "the watchdog's timeout",
         "`Exited with exit code 1`",
-        "from Xid 119 on, all GPUs of the node have no gauges, until the GPU is reset",
+        "from Xid 119 on, dcgm-exporter has no gauges of any GPU of the node, until the GPU is "
+        "reset",
         "a reset of the GPU, often a reboot", 5.0, -6, needs="NVIDIA ranks",
     ),
     Kind(
