@@ -101,7 +101,7 @@ promtool tsdb create-blocks-from openmetrics run.om data
 prometheus --storage.tsdb.path=data --storage.tsdb.retention.time=100y
 
 llmsim --seed 7 --quiet --export promtest=test.yml --sample 15s --gpu H100-80GB-HBM3
-promtool test rules test.yml        # after adding rule_files and alert_rule_test
+promtool test rules test.yml        # after filling in rule_files and adding alert_rule_test
 ```
 
 In OpenMetrics the name of a counter has to end in `_total`, but the names of dcgm-exporter's

@@ -1,7 +1,8 @@
 """Input series for `promtool test rules`: dcgm-exporter's fields over the whole run.
 
-A file of YAML with one test: add rule_files and the alerts that should fire. A value that stays
-the same is written once, VxN, which is V and N more of it; N scrapes without a sample are _xN.
+A file of YAML with one test: fill in rule_files, and add the alerts that should fire. A value that
+stays the same is written once, VxN, which is V and N more of it; N scrapes without a sample are
+_xN.
 """
 
 from collections.abc import Sequence
