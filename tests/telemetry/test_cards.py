@@ -183,6 +183,26 @@ def test_metrics_differ_as_those_of_captures_do(gpu: str, more: set[str], fewer:
     assert usual - mine == fewer
 
 
+def test_a_card_whose_ecc_is_off_has_rows_all_the_same() -> None:
+    """leptonai/gpud at 2175d7d3, nvidia-smi-query.535.154.05.out.0.valid.4090: ECC Mode Disabled,
+    errors N/A, and the rows with 192 banks; the driver answers NVML's question for them, too.
+    """
+    run = run_on(RTX_4090)
+    at = 0.4 * run_ended(run)
+    told = asked(run, at, "-q -i 0")
+    assert re.search(r"\n    ECC Mode\n        Current +: Disabled\n", told)
+    assert re.search(
+        r"\n    Remapped Rows\n        Correctable Error +: 0\n        Uncorrectable Error +: 0\n"
+        r"        Pending +: No\n        Remapping Failure Occurred +: No\n"
+        r"        Bank Remap Availability Histogram\n            Max +: 192 bank\(s\)\n",
+        told,
+    )
+    text = shown(run, at)
+    for name in ("DEV_UNCORRECTABLE_REMAPPED_ROWS", "DEV_ROW_REMAP_FAILURE"):
+        assert values(text, f"DCGM_FI_{name}") == [0.0, 0.0]
+    assert "DCGM_FI_DEV_ECC" not in text
+
+
 def test_a_card_without_ecc_remaps_no_rows() -> None:
     """An RTX 4080 SUPER has `Remapped Rows : N/A`; DCGM's fields are blank then."""
     run = run_on(RTX_3090)

@@ -359,7 +359,10 @@ def counts_errors(gpu: Gpu) -> bool:
 def remaps_rows(gpu: Gpu) -> bool:
     """Whether spare rows of its memory can take a bad row's place; without ECC there are none.
 
-    An RTX 4080 SUPER has `Remapped Rows : N/A` (a capture of nvidia_gpu_exporter, driver 595.71).
+    An RTX 4080 SUPER has `Remapped Rows : N/A` (a capture of nvidia_gpu_exporter, driver 595.71),
+    and so has an RTX 5090, whose ECC mode is N/A (thamada/nvidia-smi, driver 570.124). An RTX 4090
+    has rows, although its ECC is disabled: 0, 0, No, No and 192 banks (leptonai/gpud at 2175d7d3,
+    a capture with driver 535.154), and NVML answers as well (gpud's pull request 351).
     """
     return ecc(gpu) != "N/A"
 
