@@ -108,7 +108,8 @@ KINDS: tuple[Kind, ...] = (
         "only the rank on that GPU", "AER lines, Xid 79 with its second line, 119, 154",
         "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
         "the GPU has no samples any more, not even zeros; some seconds later, at Xid 119, "
-        "dcgm-exporter loses all GPUs of the node", "a reboot or another node", 5.0, -6, needs="NVIDIA",
+        "dcgm-exporter loses all GPUs of the node",
+        "a reboot or another node", 5.0, -6, needs="NVIDIA",
     ),
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",

@@ -104,7 +104,7 @@ def counters(which: str, version: Version) -> tuple[Counter, ...]:
             Counter(XID_COUNT, "counter", "reported XIDs during last window", OWN[XID_COUNT]),
             Counter(CLOCK_EVENTS, "counter", "reported clock events", OWN[CLOCK_EVENTS]),
         ]
-        if version.health:
+        if version.health:  # a counter in etc/default-counters.csv, though its value falls again
             made.append(Counter(HEALTH, "counter", "DCGM reported health status", OWN[HEALTH]))
     label = Counter("DCGM_FI_DRIVER_VERSION", "label", "Driver Version", DRIVER)
     made += [] if version.old_names else [label]
