@@ -9,7 +9,8 @@ from llmsim.board.board import View
 from llmsim.board.wall import wall
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
+from llmsim.run.events import Evaluated
+from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.live_region import LiveRegion
@@ -147,3 +148,31 @@ def test_line_ends_and_tabs_in_a_line_leave_no_debris(dialect: str, wall: bool) 
             checked += 1
     assert checked > 5
     assert not any(mark in line for line in region._tail for mark in "\n\t")
+
+
+def exported_run() -> Run:
+    """A run that comes to its export: the other has a time limit."""
+    return run_of(plan(WANTED._replace(gpus=64, steps=2000)))
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_no_token_is_read_while_the_model_is_exported(part: float) -> None:
+    """Its large digits said 4,642,295 tokens per second beside GPUs at 2 % and silent links."""
+    run = exported_run()
+    export = next(segment for segment in run.timeline if segment.kind == "export")
+    before, _ = rows_at(run, export.began - 1.0, screen_of(160, 45))
+    view, _ = rows_at(run, export.began + part * (export.ended - export.began), screen_of(160, 45))
+    for each, idle in ((before, False), (view, True)):
+        assert each.wall
+        numbers = {name: number for _, name, number in each.wall().numbers}
+        assert (numbers["tokens per second"] == "0") == idle
+        assert (each.training.throughput_number.strip() == "0") == idle
+        mfu = next(number for _, name, number in each.training.numbers if name == "mfu")
+        assert mfu.startswith("0.0% ") == idle
+
+
+def test_the_bar_of_the_benchmarks_after_an_export_says_that_they_are_the_final_ones() -> None:
+    run = exported_run()
+    done = next(event for event in events(run) if isinstance(event, Evaluated))
+    _, rows = rows_at(run, done.at - done.seconds / 2, screen_of(160, 45))
+    assert rows[-1].startswith(" Final benchmarks ")

@@ -79,9 +79,10 @@ def stands(moment: Moment) -> bool:
     return moment.segment.kind in ("failure", "outage")
 
 
-def is_down(moment: Moment) -> bool:
-    """Whether it makes no steps because something has failed: until the next attempt's first."""
-    return stands(moment) or (moment.segment.kind == "launch" and moment.attempt > 1)
+def makes_no_steps(moment: Moment) -> bool:
+    """Whether the training is interrupted, until the next attempt's first step, or is over."""
+    again = moment.segment.kind == "launch" and moment.attempt > 1
+    return stands(moment) or again or moment.segment.kind == "export"
 
 
 def _share(run: Run, moment: Moment) -> float:
@@ -196,9 +197,9 @@ class Dashboard:
             *(("failure", step - before) for step in failed_steps(self.run, moment)),
             *(("checkpoint", step - before) for step in saved_steps(self.run, moment)),
         )
-        down = is_down(moment)
+        idle = makes_no_steps(moment)
         rank = culprit(self.run, moment)
-        return content(self.run, moment, logged, rank, faulty, norm, marks, down)
+        return content(self.run, moment, logged, rank, faulty, norm, marks, idle)
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         from llmsim.show.facts import facts  # the first line waits for nothing
@@ -243,7 +244,9 @@ class Dashboard:
         """The current task of a launch or an export."""
         begun = tasks(self.run, self.run.timeline.number_at(moment.at))
         number = bisect_right(begun, moment.at, key=lambda task: task[0])
-        return begun[number - 1][1] if number else moment.segment.kind
+        label = begun[number - 1][1] if number else moment.segment.kind
+        # Nobody has to ask for these benchmarks: --evaluate has others, at the validations.
+        return "Final benchmarks" if label == "Evaluating" else label
 
     def _left(self, moment: Moment, logged: Step) -> float:
         """Seconds until the last sequence at the mean rate up to the last logged step; where a time
@@ -267,12 +270,12 @@ class Dashboard:
             numbers.append(("number", "val", f"{loss.validation(taught, validated):.4f}"))
         if logged:
             # Whose MFU it is: a framework's own may be a share of another peak.
-            mfu = 0.0 if is_down(moment) else logged.mfu
+            mfu = 0.0 if makes_no_steps(moment) else logged.mfu
             numbers.append(("mfu", "mfu", f"{mfu:.1%} of {job.gpu.tflops:,.0f}T"))
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
         usual, wrong = self._usual(logged), trouble(self.run, moment)
-        speed = f"{0:<{len(usual)}}" if is_down(moment) else usual
+        speed = f"{0:<{len(usual)}}" if makes_no_steps(moment) else usual
         if moment.attempt > 1:
             part = goodput.share(goodput.goodput_until(self.run, moment.at))
             numbers.insert(2, ("warning", "goodput", f"{part:.0%}"))

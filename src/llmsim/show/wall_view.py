@@ -44,18 +44,18 @@ def content(
     faulty: int,
     norm: Callable[[int, int], float],
     marks: tuple[tuple[str, int], ...],
-    down: bool,
+    idle: bool,
 ) -> Wall:
     """What the wall shows at a moment. `culprit` is the rank at fault in a failure, or -1, and
     `faulty` the number of GPUs that are gone with it.
 
     `norm` is the gradient norm of some steps, `marks` are kinds and steps to mark on the curve,
-    `down` says whether no step is made.
+    `idle` says whether no step is made.
     """
     job = run.job
     return Wall(
-        numbers=_numbers(job, moment, logged, down),
-        usual=tuple(number for *_, number in _numbers(job, moment, logged, down=False)),
+        numbers=_numbers(job, moment, logged, idle),
+        usual=tuple(number for *_, number in _numbers(job, moment, logged, idle=False)),
         doing=_doing(run, moment, culprit, faulty),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
@@ -65,11 +65,11 @@ def content(
 
 
 def _numbers(
-    job: Job, moment: Moment, logged: Step | None, down: bool
+    job: Job, moment: Moment, logged: Step | None, idle: bool
 ) -> tuple[tuple[str, str, str], ...]:
     if not logged:
         return ()
-    speed, mfu = (0.0, 0.0) if down else (logged.tokens_per_second, logged.mfu)
+    speed, mfu = (0.0, 0.0) if idle else (logged.tokens_per_second, logged.mfu)
     tokens = objectives.tokens(job, 1, moment.step) if moment.step else 0
     return (
         ("curve", "training loss", f"{logged.loss:.4f}"),
