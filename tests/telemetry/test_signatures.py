@@ -14,8 +14,8 @@ import pytest
 from llmsim.job.records import Asked
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import hardware_ids
-from llmsim.run.events import Incident
-from llmsim.run.simulation import run_of
+from llmsim.run.events import Incident, Symptom
+from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, Segment, owner, step_began, training_began
 from llmsim.telemetry.node_page import families
 from llmsim.telemetry.samples import gauges_of, sample, tick_of
@@ -240,8 +240,41 @@ def test_a_double_bit_error_counts_and_waits_for_a_reset() -> None:
         assert (before.xid, after.xid) == (0, 94), seed
         for name in ("uncorrectable_errors", "aggregate_errors", "remapped_rows", "remap_pending"):
             assert (getattr(before, name), getattr(after, name)) == (0, 1), (seed, name)
-        later = seen(run, label.over + 300.0)[label.rank]  # the same GPU, which was not reset
-        assert later.aggregate_errors == later.remapped_rows == later.remap_pending == 1, seed
+        later = seen(run, label.over + 300.0)[label.rank]  # the same GPU
+        assert later.aggregate_errors == later.remapped_rows == 1, seed
+        waits = int(not resumed(run, label))  # for a reset
+        assert later.uncorrectable_errors == later.remap_pending == waits, seed
+
+
+def test_slurm_and_the_gauges_agree_on_whether_a_gpu_was_reset() -> None:
+    """NVIDIA: a row that is marked for remapping is remapped by the next reset of the GPU. A node
+    that was drained because a reset is required is resumed after it. One that was not drained has
+    its job again at once, and waits for its next drain, for whatever reason that is.
+    """
+    pending = set()
+    for seed in (0, 13, 37):  # 13 and 37 have an outage of less than 2 min
+        asked = (
+            Asked("hbm-ecc", "share", 0.3, rank=13), Asked("hbm-ecc", "share", 0.6, rank=13),
+        )  # fmt: skip
+        run = run_of(job_on(seed, gpus=16)._replace(asked=asked))
+        labels = (each for each in events(run) if isinstance(each, Incident))
+        for rows, label in enumerate(labels, 1):
+            back = resumed(run, label)
+            dying, later = (seen(run, at)[13] for at in (label.at + 0.1, label.over + 1.0))
+            assert dying.remap_pending == 1, seed
+            assert later.remapped_rows == later.aggregate_errors == rows, seed
+            assert later.remap_pending == (0 if back else 1), seed
+            assert bool(later.uncorrectable_errors) == (not back), seed
+            pending.add(later.remap_pending)
+    assert pending == {0, 1}
+
+
+def resumed(run: Run, label: Incident) -> bool:
+    """Whether Slurm has drained and resumed a node after an incident."""
+    said = [each.name for each in events(run)
+            if isinstance(each, Symptom) and label.at < each.at <= label.over]  # fmt: skip
+    assert said.count("drained") == said.count("back") <= 1
+    return "back" in said
 
 
 @pytest.mark.long
@@ -272,8 +305,8 @@ FOR_LIFE = {
 @pytest.mark.parametrize("kind", ["nvlink", "hbm-ecc"])
 def test_only_a_reset_clears_a_count_of_errors(kind: str) -> None:
     """NVML: volatile counts are those since the driver was loaded, and aggregate ones are kept
-    "across reboots". A double-bit error of the memory ends the run without a reset; an error of
-    NVLink is cured by a reset of all GPUs of the node.
+    "across reboots". A double-bit error of the memory ends the run, and the GPU is reset where the
+    node is drained; an error of NVLink is cured by a reset of all GPUs of the node.
     """
     names, risen = (*VOLATILE[kind], *FOR_LIFE[kind]), set()
     for seed in range(6):
@@ -281,7 +314,7 @@ def test_only_a_reset_clears_a_count_of_errors(kind: str) -> None:
         run = run_of(job_on(seed, gpus=16, model="Basalt-8B")._replace(asked=asked))
         told = (each for segment in run.timeline for each in segment.events)
         struck = [each for each in told if isinstance(each, Incident)]
-        resets = [each.over for each in struck if each.kind == "nvlink"]
+        resets = [each.over for each in struck if each.kind == "nvlink" or resumed(run, each)]
         then, last = 0.0, dict.fromkeys(names, 0)
         for step in range(400):
             at = struck[-1].over * 1.02 * step / 399

@@ -5,7 +5,8 @@
 
 A counter rises before some incidents: PCIe replays before a GPU is lost, CRC errors of a link
 before NVLink fails, single-bit errors before half of the double-bit ones. What is volatile goes
-back to 0 when the GPU is reset, which a restart does after what its cure says; aggregates stay.
+back to 0 when the GPU is reset, which a restart does after what its cure says, and a drain of the
+node where a remap is pending; aggregates stay.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from llmsim.physics import noise
 from llmsim.physics.hardware.gauges import HEALTHY, Fault
 from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.run.events import Incident, Symptom
+from llmsim.run.moment import how_failed
+from llmsim.run.phases.queue import is_taken_out
 from llmsim.run.timeline import Run, Segment
 from llmsim.typed import NamedTuple
 
@@ -73,6 +76,7 @@ def _mended(run: Run, number: int, after: _Known) -> None:
         for event in run.timeline[number - 1].events
         if isinstance(event, Incident) and event.kind in _RESETS
     }
+    reset |= _reset_for_rows(run, number, after)
     after.joined.update(dict.fromkeys(gone, ended))
     after.reset.update(dict.fromkeys(gone | reset, ended))
     for rank, kept in [*after.faults.items()]:
@@ -84,6 +88,17 @@ def _mended(run: Run, number: int, after: _Known) -> None:
                 aggregate_correctable_errors=kept.aggregate_correctable_errors,
                 remapped_rows=kept.remapped_rows,
             )
+
+
+def _reset_for_rows(run: Run, number: int, known: _Known) -> set[int]:
+    """The nodes that Slurm drains and resumes in an outage, and on which a remap is pending: a GPU
+    that has one is reset at the node's next drain.
+    """
+    size = gpus_per_node(run.job)
+    pending = {rank // size for rank, fault in known.faults.items() if fault.remap_pending}
+    if not pending or not is_taken_out(run, number):
+        return set()
+    return pending & {how_failed(run.timeline[number - 1]).rank // size}
 
 
 def swapped(run: Run, number: int) -> frozenset[int]:
