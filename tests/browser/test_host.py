@@ -25,6 +25,7 @@ from llmsim.show.opening import Frame
 from llmsim.show.playback import ARREARS
 from llmsim.show.player import FAREWELLS, play
 from llmsim.text.screen import Screen, blank_row
+from tests.board import stage
 
 T = TypeVar("T")
 FULL_SPEED = ("speed-factor", "max")
@@ -226,6 +227,34 @@ def test_resize_reaches_the_next_line(act: Callable[[Script], None]) -> None:
     terminal = Terminal()
     perform(terminal.show(("runs", "1")))
     assert terminal.text == "80 100 400 "
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_poster_is_drawn_anew_when_the_window_is_resized(ends: bool) -> None:
+    """In a loop, and where the show is over: the page gives its terminal fewer rows then."""
+    asked = [("seed", "4"), ("start", "2026-01-30T12:00:00"), ("view", "wall"), ("from", "99%")]
+    runs, small, large = ("runs", "1" if ends else "2"), (80, 24), (100, 30)
+
+    async def screen_after(*sizes: tuple[int, int]) -> list[str]:
+        terminal, shown = Terminal(), stage.Terminal(*sizes[0])
+        terminal.page.resize(*sizes[0])
+        show = asyncio.create_task(terminal.show(*asked, runs))
+        while "llmsim --" not in terminal.text:
+            await asyncio.sleep(0.5)
+        shown.stream.feed(terminal.text)
+        for size in sizes[1:]:
+            terminal.texts.clear()
+            shown.grow_or_shrink(*size)
+            terminal.page.resize(*size)
+            await asyncio.sleep(0.3)
+            shown.stream.feed(terminal.text)
+        assert show.done() == ends
+        terminal.page.stop()
+        await show
+        return [shown.row(number) for number in range(shown.lines)]
+
+    assert perform(screen_after(small, large)) == perform(screen_after(large))
+    assert perform(screen_after(large, small)) == perform(screen_after(small))
 
 
 def test_live_region_has_the_speed_and_the_board_of_the_moment() -> None:

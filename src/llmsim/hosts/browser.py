@@ -65,6 +65,7 @@ class Page:
         self._wall: bool | None = None  # until somebody chooses, the options do
         self.run: Options | None = None  # the run that plays, or has played last
         self._region: LiveRegion | None = None
+        self.over = False  # whether the last run has come to its end
         self._screen = Screen(80, 24, color=True, unicode=True, live=True, colors=TRUECOLOR)
         self.resize(columns, rows)
         self._undrawn = 0
@@ -75,9 +76,10 @@ class Page:
 
     def resize(self, columns: int, rows: int) -> None:
         """Take the window's new size."""
-        width, height = fitted(columns), max(rows, 1)
-        self._screen = self._screen._replace(width=width, height=height)
+        self._screen = self._screen._replace(width=fitted(columns), height=max(rows, 1))
         self._changed.set()
+        if self.over and self._region:  # nothing waits any more, and the poster stands there
+            self.post(self._region.redrawn(), 0)
 
     def theme(self, name: str) -> None:
         """Take the theme of the page: whether its terminal is light or dark."""
@@ -296,6 +298,7 @@ async def show(options: Options, page: Page, at: str = "") -> int:
         page.announce(introduction(run.job.run_name, run_options))
         await page.write(complaint(sentence) if sentence else "")
         await _play(run, run_options, page, since)
+    page.over = True
     return ExitStatus.FINISHED
 
 
