@@ -149,16 +149,19 @@ def gave_up(run: Run, at: float) -> dict[int, float]:
     in its attempt. It calls the driver no more, for no GPU of the node
     (DcgmCacheManager.cpp: an Xid 119 in /dev/kmsg sets m_skipDriverCalls, whatever came before).
     """
-    number, found = run.timeline.number_at(at), dict[int, float]()
+    number = run.timeline.number_at(at)
     if run.timeline[number].kind not in ("failure", "outage"):
-        return found
-    before = chain.from_iterable(_heard_before(run, number).values())
-    for event in chain(before, run.timeline[number].events):
-        told = isinstance(event, Symptom) and event.stream == "kernel" and event.name == "xid 119"
-        if told and event.at <= at:
-            node = event.rank // gpus_per_node(run.job)
-            found[node] = min(event.at, found.get(node, inf))
-    return found
+        return {}
+    known: dict[int, dict[int, float]] = run.memo.setdefault("gave up", {})
+    if number not in known:
+        before = chain.from_iterable(_heard_before(run, number).values())
+        known[number] = first = dict[int, float]()
+        for event in chain(before, run.timeline[number].events):
+            told = isinstance(event, Symptom) and event.stream == "kernel"
+            if told and event.name == "xid 119":
+                node = event.rank // gpus_per_node(run.job)
+                first[node] = min(event.at, first.get(node, inf))
+    return {node: since for node, since in known[number].items() if since <= at}
 
 
 def health(run: Run, gpu: int, at: float, given_up: float) -> dict[str, tuple[str, int]]:

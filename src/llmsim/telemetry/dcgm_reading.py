@@ -21,31 +21,31 @@ class Reading(NamedTuple):
     """What the exporter knows at a sample."""
 
     gauges: tuple[Gauges, ...]  # of the GPUs that have values
-    errors: dict[int, int]  # the latest error's code of the GPUs that have none, by rank
+    missing: tuple[int, ...]  # the ranks of the others, in order
+    errors: dict[int, int]  # the codes of their latest errors, by rank
 
 
 def reading(run: Run, at: float, since: float, shown: range) -> Reading:
     """The reading of some GPUs at a sample; `since` is the moment of the sample before it."""
     seen, given_up = gauges_of(run, tick_of(run, at), shown), gave_up(run, at)
     if len(seen) == len(shown) and not given_up:
-        return Reading(seen, {})
+        return Reading(seen, (), {})
     size = gpus_per_node(run.job)
     seen = tuple([each for each in seen if each.gpu // size not in given_up])
-    missing = frozenset(shown) - {each.gpu for each in seen}
+    missing = tuple(sorted(frozenset(shown) - {each.gpu for each in seen}))
     errors = dict[int, int]()
     for node in sorted({gpu // size for gpu in missing}):
         if not is_silent(run, node, at):  # nobody answers for a node that is dead
             ranks = range(node * size, (node + 1) * size)
             errors |= latest_errors(run, ranks, since, at, given_up.get(node, inf))
-    return Reading(seen, {gpu: code for gpu, code in errors.items() if gpu in missing})
+    return Reading(seen, missing, {gpu: errors[gpu] for gpu in missing if gpu in errors})
 
 
-def numbers(job: Job, field: dcgm.Field, read: Reading, shown: range) -> list[str]:
-    """The values of a field on all GPUs as the exporter prints them; empty: no sample."""
+def numbers(job: Job, field: dcgm.Field, read: Reading) -> list[str]:
+    """The values of a field on all GPUs, the first one's first, as the exporter prints them; empty:
+    no sample.
+    """
     made = dcgm.numbers(job, field, read.gauges)
-    if len(made) == len(shown):
-        return made
-    found = {each.gpu: number for each, number in zip(read.gauges, made, strict=True)}
-    if field.coded:
-        found |= {gpu: str(code) for gpu, code in read.errors.items()}
-    return [found.get(gpu, "") for gpu in shown]
+    for gpu in read.missing:
+        made.insert(gpu, str(read.errors.get(gpu, "")) if field.coded else "")
+    return made

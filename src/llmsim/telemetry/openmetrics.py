@@ -35,7 +35,7 @@ def begin(run: Run, settings: Settings) -> Writer:
         owners.append(now)
         read, time = reading(run, at, at - settings.sample, shown), f" {int(unix(job, at))}\n"
         for name, field in fields.items():
-            yield Piece(_lines(numbers(now, field, read, shown), time), name)
+            yield Piece(_lines(numbers(now, field, read), time), name)
 
     def joined(part: str, text: str) -> Iterable[str]:
         if part == END:

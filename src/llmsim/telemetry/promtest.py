@@ -62,7 +62,8 @@ def begin(run: Run, settings: Settings) -> Writer:
         owners.append(now)
         read = reading(run, at, at - settings.sample, shown)
         for field, known in zip(fields, rows, strict=True):
-            known.append([each or "_" for each in numbers(now, field, read, shown)])
+            row = numbers(now, field, read)
+            known.append([each or "_" for each in row] if read.missing else row)
         return ()
 
     def ended(_at: float) -> Pieces:
