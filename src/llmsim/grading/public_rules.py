@@ -1,7 +1,7 @@
 """Alert rules that people have published, re-typed as facts, with the incidents they are made for.
 
 `wrong` says of a rule why it pages on healthy hardware as well: it is kept as it is.
-Sources are repositories and the file in them, or a public code search. "after" stands before a
+Sources are repositories and the file in them, or a public code search. "based on" stands before a
 published threshold that we have put into PromQL; the few rules that are ours say so.
 """
 
