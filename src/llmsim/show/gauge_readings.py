@@ -63,7 +63,7 @@ class Readings:
         self._trails: dict[tuple[int, int], tuple[int, float, Trail]] = {}
         self._newest_read: dict[int, Gauge] = {}  # by GPU, of this beat
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
-        self._page: tuple[int, float, str] = (-1, 0.0, "")
+        self._page: tuple[int, float, str, float] = (-1, 0.0, "", nan)
         self._culprit = -1  # the rank whose GPU is marked; -1: none
         self._faults: dict[int, Fault] = {}  # of GPUs, by rank
         self._troubles: dict[int, Trouble] = {}  # of nodes
@@ -87,7 +87,7 @@ class Readings:
             self._at = moment.at
             self._simulated_at.cache_clear()
         self._fresh = self._since_trouble(moment, QUICK * faster)
-        page = (self._beat, self._long, moment.segment.kind)
+        page = (self._beat, self._long, moment.segment.kind, self._fresh)
         if page != self._page or not self._simulated:
             self._page = page
             self._newest_read.clear()
@@ -111,14 +111,14 @@ class Readings:
         )
 
     def _since_trouble(self, moment: Moment, apart: float) -> float:
-        """The show second of a reading that a failure or an outage has, whose power would else be
-        that of the training before it: nan without one, and where the newest beat lies in it.
+        """The show second of a reading in a failure or an outage that is newer than the beat's: in
+        the beat before, GPUs may still have computed. It is nan where there is none.
         """
         kind, began = moment.segment.kind, moment.segment.began
         if not self._simulated or kind not in ("failure", "outage"):
             return nan
         newest = int(self._shown / apart + 1e-9) * apart
-        old = self._simulated_at(self._beat * self._long) < began
+        old = self._beat * self._long < newest
         return newest if old and self._simulated_at(newest) >= began else nan
 
     def _look(self, moment: Moment) -> None:

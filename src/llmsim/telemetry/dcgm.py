@@ -11,7 +11,7 @@ from functools import partial
 from operator import attrgetter
 
 from llmsim.catalog import gpus as catalog
-from llmsim.catalog.boards import clocks, has_profiling
+from llmsim.catalog.boards import Clocks, clocks, has_profiling
 from llmsim.catalog.records import Gpu
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
@@ -117,8 +117,14 @@ def _limit(job: Job, _gauges: Gauges) -> float:
     return float(job.gpu.tdp_watts)
 
 
+@remembered()
+def clocks_of(job: Job) -> Clocks:
+    """The highest and the idle clocks of a job's GPUs: every reading of every GPU asks for them."""
+    return clocks(job.gpu)
+
+
 def _top_clock(job: Job, _gauges: Gauges) -> int:
-    return clocks(job.gpu).top
+    return clocks_of(job).top
 
 
 def _gauge(name: str, number: int, text: str, field: str, *, default: bool = True) -> Field:

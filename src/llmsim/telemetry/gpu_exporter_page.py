@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from llmsim.catalog import gpus as catalog
-from llmsim.catalog.boards import clocks
 from llmsim.catalog.records import Gpu
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
@@ -61,11 +60,11 @@ def _limit(job: Job, _gauges: Gauges) -> float:
 
 
 def _top_clock(job: Job, _gauges: Gauges) -> float:
-    return 1e6 * clocks(job.gpu).top
+    return 1e6 * dcgm.clocks_of(job).top
 
 
 def _top_memory_clock(job: Job, _gauges: Gauges) -> float:
-    return 1e6 * clocks(job.gpu).memory
+    return 1e6 * dcgm.clocks_of(job).memory
 
 
 def _fan(job: Job, gauges: Gauges) -> float:
