@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llmsim.catalog import lists, records
 from llmsim.catalog.records import Gpu, Model
 from llmsim.errors import CatalogError
+from llmsim.job.recipes import NAMES as RECIPES
 
 ROOT = Path(__file__).parents[2]
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -114,6 +115,11 @@ def test_a_set_has_about_the_rows_that_its_name_says() -> None:
 def test_a_set_without_rows_has_rows_of_a_usual_length() -> None:
     (dataset,) = records.parse_datasets("Foo | 70M | chat", "list")
     assert dataset.rows == 100_000
+
+
+def test_a_kind_of_job_names_a_recipe_that_is_there() -> None:
+    """A misspelt name would be a line that no seed draws."""
+    assert {kind.recipe for kind in records.job_kinds()} - set(RECIPES) == set()
 
 
 def test_every_kind_of_data_is_there() -> None:

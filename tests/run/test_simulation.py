@@ -59,7 +59,7 @@ def flops_per_token(job: Job) -> float:
         block += config.hidden_size * config.experts * (config.experts > 1)
         weights = config.layers * block + config.hidden_size + vocabulary
     attention = 2 * config.layers * config.heads * config.head_dim * job.schedule.sequence
-    forwards = {"lora": 2, "dpo": 4, "grpo": 4}.get(job.recipe.name, 3)
+    forwards = 2 if job.recipe.adapter_rank else 4 if job.recipe.reference else 3
     return forwards * (2.0 * weights + 2.0 * attention)
 
 
@@ -75,7 +75,7 @@ def batches(job: Job) -> list[int]:
 @lru_cache(maxsize=4)
 def tokens_after(job: Job) -> list[int]:
     """Tokens after the steps 0, 1, 2 ..., added up."""
-    if job.recipe.name == "grpo":  # prompts and answers are as long as they are
+    if job.recipe.generates:  # prompts and answers are as long as they are
         steps = range(1, job.schedule.steps + 1)
         return [0, *(int(dict(metrics.metrics(job, step))["num_tokens"]) for step in steps)]
     return [n * job.schedule.sequence for n in accumulate(taken(job), initial=0)]
@@ -86,9 +86,9 @@ def taken(job: Job) -> list[int]:
     of an epoch has the micro-batches that are left (trainer.py of transformers 5.23.0, _run_epoch).
     """
     full = batches(job)
-    if not job.framework.takes_rest or not job.dataset.rows or job.recipe.name == "grpo":
+    if not job.framework.takes_rest or not job.dataset.rows or job.recipe.generates:
         return full
-    pairs = 2 if job.recipe.name == "dpo" else 1
+    pairs = max(1, job.recipe.row_sequences)
     rows = epochs.samples(job)  # rows of the data set, or packed sequences
     micro = job.schedule.global_batch // job.layout.accumulation
     batches_left, made = 0, []
@@ -286,7 +286,7 @@ def test_validation_comes_at_its_interval_and_at_the_end(runs: tuple[Run, ...]) 
             assert event.perplexity == exp(event.loss)
             assert event.best == best
             full = schedule.validation_batches * batch_tokens(run.job)
-            assert event.tokens == full or (run.job.recipe.name == "grpo" and event.tokens < full)
+            assert event.tokens == full or (run.job.recipe.generates and event.tokens < full)
 
 
 def test_validation_loss_has_no_noise_of_steps(pretraining: list[Run]) -> None:
