@@ -164,6 +164,9 @@ def _banded(view: View, heading: Row) -> Row:
 
 PACE_NEEDS = 32  # cells of a heading that has room for the pace
 SHARE_NEEDS = 30  # the same for how much of a phase is over
+# Names of phases where only the short one leaves room for how much of the phase is over: in a long
+# validation nothing else may move.
+SHORTER = {"validation": "valid.", "checkpoint": "saving"}
 
 
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
@@ -172,16 +175,26 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     How much of the phase is over is told only where it takes no room from the first two titles.
     """
     name = view.word or view.phase
-    phase: Row = ((view.phase, name.upper() if view.band else name),)
-    if view.pace and width >= PACE_NEEDS:
-        phase = (("warning", view.pace), ("track", " "), *phase)
+    phase = _phase(view, name, width)
     if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        longer = (*phase, ("label", f" {percent_of(view.phase_share):2d}%"))
+        share = ("label", f" {percent_of(view.phase_share):2d}%")
         first = view._replace(titles=view.titles[:2])
-        usual, other = (_before(first, each, width, screen)[1] for each in (phase, longer))
-        phase = longer if usual == other else phase
+        usual = _before(first, phase, width, screen)[1]
+        for word in (name, SHORTER.get(name, name)):
+            longer = (*_phase(view, word, width), share)
+            if _before(first, longer, width, screen)[1] == usual:
+                phase = longer
+                break
     place, titles = _before(view, phase, width, screen)
     return [(3, titles), (place, phase)] if titles else [(3, phase)]
+
+
+def _phase(view: View, name: str, width: int) -> Row:
+    """The name of the phase, after the pace where there is room for it."""
+    phase: Row = ((view.phase, name.upper() if view.band else name),)
+    if view.pace and width >= PACE_NEEDS:
+        return (("warning", view.pace), ("track", " "), *phase)
+    return phase
 
 
 def _before(view: View, phase: Row, width: int, screen: Screen) -> tuple[int, Row]:
