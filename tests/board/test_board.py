@@ -144,6 +144,17 @@ def test_how_much_of_a_phase_is_over_takes_no_room_from_the_titles(gpus: int, wi
     assert width < 80 or gpus > 1 or f"launch {round(100 * view.phase_share)}%" in heading
 
 
+@pytest.mark.parametrize(("phase", "word"), [("validation", "valid."), ("checkpoint", "saving")])
+def test_a_phase_has_a_shorter_name_where_its_share_has_no_room(phase: str, word: str) -> None:
+    view = view_of(8)._replace(
+        titles=("Pebble-160M", "8 x H200"), brief="8 x H200", phase=phase, phase_share=0.74
+    )
+    heading = texts(board(view, TERMINAL._replace(width=80, height=24)))[0]
+    assert f"Pebble-160M · 8 x H200 ─── {word} 74% " in heading
+    wide = texts(board(view, TERMINAL._replace(width=120, height=24)))[0]
+    assert f"{phase} 74% " in wide
+
+
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_a_heading_with_nothing_beside_it_has_the_whole_width(width: int) -> None:
     """The graphs of one GPU have their names in rows of their own."""
