@@ -108,10 +108,10 @@ In OpenMetrics the name of a counter has to end in `_total`, but the names of dc
 counters do not end in `_total`. So these counters have the type `unknown` in the files. `rate`
 works all the same.
 
-In both kinds a sample is a reading of dcgm-exporter, with the rules of the page of `llmsim serve`
-([serve.md](serve.md)). So a lost GPU has no sample from the next reading on, and after an Xid 119
-no GPU of the node has a sample until the next attempt. XID_ERRORS has the code of such an error
-for one sample.
+In `openmetrics` and `promtest`, a sample has what dcgm-exporter's page shows at this moment
+([serve.md](serve.md) describes the page). A lost GPU has no further sample, and after an Xid 119 no
+GPU of the node has a sample until the next attempt. XID_ERRORS alone has one more sample, with the
+code of the error.
 
 `labels` has the truth about the incidents of a run, which you can compare with the alarms of a
 detector.
