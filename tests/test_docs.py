@@ -54,8 +54,8 @@ def test_every_law_that_is_cited_is_written_down() -> None:
     assert cited <= set(laws)
 
 
-def test_the_readmes_map_has_every_room() -> None:
-    places = re.findall(r"`([\w./]+?)/?`", written("README.md").partition("| place |")[2])
+def test_the_map_of_the_code_has_every_room() -> None:
+    places = re.findall(r"`([\w./]+?)/?`", written("CONTRIBUTING.md").partition("| place |")[2])
     rooms = {
         path.stem
         for path in (ROOT / "src/llmsim").iterdir()

@@ -20,6 +20,33 @@ README = ROOT / "README.md"
 
 EXCERPT_WIDTH = 110
 SEED = 43
+# The options that most people need.
+OFTEN = {
+    "dialect",
+    "recipe",
+    "model",
+    "dataset",
+    "gpu",
+    "gpus",
+    "steps",
+    "job",
+    "jokes",
+    "incidents",
+    "incident",
+    "seed",
+    "start",
+    "duration",
+    "speed-factor",
+    "from",
+    "runs",
+    "view",
+    "theme",
+    "scene",
+    "export",
+    "quiet",
+    "list",
+    "print-config",
+}
 # Lines of the log in the excerpt: the text of the first one, and the number of lines.
 EXCERPT_PARTS = (
     ("torchrun --nnodes", 2),
@@ -45,9 +72,10 @@ def excerpt() -> str:
 
 
 def option_table() -> str:
-    """The README's table of flags, a row for each option."""
+    """The README's table of the flags that most people need; docs/options.md has all."""
+    assert {each.name for each in OPTIONS} >= OFTEN, "an option of this table has gone"
     rows = ["| flag | meaning | default |", "|---|---|---|"]
-    for option in OPTIONS:
+    for option in (each for each in OPTIONS if each.name in OFTEN):
         short = f", `-{option.short}`" if option.short else ""
         default = f"{option.defaults}" if option.default else ""
         rows.append(f"| `--{option.name}`{short} | {option.meaning} | {default} |")
