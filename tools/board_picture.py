@@ -85,7 +85,7 @@ PICTURES = (
     Picture("board-80", 80, 24, RUN._replace(seed=3, gpus=8), 116.0, 2.0),
     Picture("board-120", 120, 40, RUN._replace(seed=24, gpus=8), 128.0, 1.5),
     Picture("board-200", 200, 50, RUN._replace(seed=1, gpus=1024, steps=3000), 122.0, 1.0),
-    Picture("wall-160", 160, 45, scene("planet"), 147.9, 1.25),
+    Picture("wall-160", 160, 45, scene("planet"), 113.3, 1.25),
     Picture("wall-phosphor", 120, 36, scene("red"), 68.1, 1.5, "phosphor"),
     Picture("poster-120", 120, 34, RUN._replace(seed=24, gpus=8), 190.0, 1.25),  # after its end
 )

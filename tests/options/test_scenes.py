@@ -5,6 +5,7 @@ import pytest
 from llmsim.catalog.records import text_of
 from llmsim.catalog.scenes import Scene, parse_scenes, scenes
 from llmsim.errors import CatalogError
+from llmsim.job.records import batch_tokens
 from llmsim.options.table import Options, from_query, parse_options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
@@ -28,6 +29,12 @@ def test_a_scene_can_be_played_and_is_the_same_run_for_everybody(scene: Scene) -
     again, complaints = from_query([("scene", scene.name)])
     assert complaints == []
     assert plan(again) == plan(options)
+
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: scene.name)
+def test_a_scene_has_a_batch_that_somebody_has_published(scene: Scene) -> None:
+    """Kimi K2 has the largest one, 67M tokens (arXiv 2507.20534)."""
+    assert batch_tokens(plan(asked(("scene", scene.name)))) <= 2**26
 
 
 def test_there_are_a_dozen_and_their_names_and_sentences_differ() -> None:
