@@ -176,6 +176,19 @@ def test_a_comma_in_big_letters_is_no_point_from_afar() -> None:
     assert width("12,345") > width("12.345")
 
 
+@pytest.mark.parametrize(
+    ("letter", "others"), [("B", "03689"), ("D", "08B"), ("K", "HX"), ("%", "Z2")]
+)
+def test_big_letters_are_not_taken_for_others(letter: str, others: str) -> None:
+    """B looked like an 8 behind the tokens, and K like an H: a dot or two made the difference."""
+    for other in others:
+        both = [[row.ljust(5) for row in big(text)] for text in (letter, other)]
+        cells = zip(*map("".join, both), strict=True)
+        dots = {" ": 0, "▀": 1, "▄": 2, "█": 3}
+        differing = sum((dots[one] ^ dots[two]).bit_count() for one, two in cells)
+        assert differing >= 3, (letter, other)
+
+
 def test_a_painted_line_is_cut_by_its_cells_and_keeps_its_codes() -> None:
     assert cut("\x1b[1mabc\x1b[0mdef", 4) == "\x1b[1mabc\x1b[0md"
     assert cut("abc", 5) == "abc"
