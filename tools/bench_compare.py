@@ -9,27 +9,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).parents[1]
+from tools.commits import tree_of
+from tools.generated import ROOT
+
 ROUNDS = 3
-
-
-@contextmanager
-def work_tree(commit: str) -> Iterator[Path]:
-    """The files of a commit in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder, "tree")
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 def measured(tree: Path) -> dict[str, list[float]]:
@@ -48,7 +34,7 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python -m tools.bench_compare OLDER NEWER")
     older, newer = sys.argv[1:]
-    with work_tree(older) as before, work_tree(newer) as after:
+    with tree_of(older) as before, tree_of(newer) as after:
         rounds = [(measured(before), measured(after)) for _ in range(ROUNDS)]
     print(f"{'ratio to its measure':22}{older[:12]:>12}{newer[:12]:>12}{'change':>9}")
     for name in rounds[0][1]:

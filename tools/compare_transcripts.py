@@ -10,18 +10,19 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tools.commits import tree_of
+from tools.generated import ROOT
+
 SEEDS = 20
 START = "2026-01-30 12:00:00"
 
 # Runs inside either commit: transcripts are written beside one another in a folder.
 PLAY = """
-import contextlib, io, json, os, sys
+import json, os, sys
 from llmsim import cli
 seeds, dialects, folder, start = json.loads(sys.argv[1])
 for dialect in dialects:
@@ -36,22 +37,6 @@ for dialect in dialects:
         os.dup2(kept, 1)
         os.close(file), os.close(kept)
 """
-
-
-@contextmanager
-def tree_of(commit: str | None) -> Iterator[Path]:
-    """The folder of a commit, checked out for as long as it is needed; None is the work tree."""
-    if commit is None:
-        yield ROOT
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "tree"
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(place), commit], check=True)
-        try:
-            yield place
-        finally:
-            subprocess.run([*git, "remove", "--force", str(place)], check=True)
 
 
 def dialects_of(tree: Path) -> list[str]:
@@ -108,7 +93,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, tree_of(asked.older) as older:
         dialects = asked.dialects or dialects_of(older)
         play(older, dialects, asked.seeds, Path(place) / "older")
-        with tree_of(asked.newer) as newer:
+        with tree_of(asked.newer) if asked.newer else nullcontext(ROOT) as newer:
             play(newer, dialects, asked.seeds, Path(place) / "newer")
         files = sorted((Path(place) / "older").iterdir())
         found = [
