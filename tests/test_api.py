@@ -16,7 +16,8 @@ from llmsim.errors import FIELD, FLAG, PARAMETER, Setting
 from llmsim.job.framework import Framework
 from llmsim.job.layout import Layout, Parallelism
 from llmsim.job.records import Job
-from llmsim.options.table import OPTIONS, field_of, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import OPTIONS, field_of
 from llmsim.run import events
 from llmsim.run.simulation import simulate
 from tests.runs import START

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from llmsim.options.table import from_query
+from llmsim.options.given import from_query
 from llmsim.planning.plan import plan
 from llmsim.show.player import play
 from llmsim.text.screen import TRUECOLOR, Screen

@@ -15,7 +15,8 @@ import pyte
 from playwright.sync_api import sync_playwright
 from pyte.screens import Char
 
-from llmsim.options.table import Options, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.playback import Playback

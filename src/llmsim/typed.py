@@ -57,8 +57,8 @@ else:
         def __class_getitem__(cls, values):
             return _Written(f"{_typing}.Literal[{values!r}]")
 
-    def TypeVar(*_about):  # noqa: N802  # typing's name
-        """T = TypeVar("T"), with or without the types it stands for."""
+    def TypeVar(*_about, **_limits):  # noqa: N802  # typing's name
+        """T = TypeVar("T"), with or without the types or the bound that it stands for."""
         return object
 
     # What all records share; collections.namedtuple makes it anew for each, which takes most of its

@@ -17,7 +17,8 @@ from llmsim.hosts import browser, messages
 from llmsim.hosts.browser import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job.records import Job
-from llmsim.options.table import Options, from_query, parse_options
+from llmsim.options.given import from_query, parse_options
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Event
 from llmsim.show.live_region import LiveRegion

@@ -11,7 +11,8 @@ from llmsim.dialects.registry import NAMES
 from llmsim.hosts.browser import WINDOW
 from llmsim.hosts.messages import opened, timeline
 from llmsim.hosts.runs import runs_of
-from llmsim.options.table import Options, from_query
+from llmsim.options.given import from_query
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.timeline import Run
 from llmsim.show.pace import Pace

@@ -9,7 +9,8 @@ import pytest
 
 from llmsim.catalog import records
 from llmsim.cli.completions import completions
-from llmsim.options.table import OPTIONS, SHELLS, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import OPTIONS, SHELLS
 from tests.cli.asked import Captured, refused, shown
 
 # What readline does: it sets the words and calls the function that `complete` names.

@@ -15,7 +15,8 @@ from llmsim.dialects import plugins, registry
 from llmsim.dialects.registry import DEFAULT, NAMES, framework_of, lines_of, names
 from llmsim.errors import DialectError, OptionError
 from llmsim.options.choices import choices
-from llmsim.options.table import Options, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import Step
 from tests.dialects.logs import PIPE, played

@@ -12,7 +12,7 @@ from llmsim.dialects import registry
 from llmsim.dialects.registry import framework_of, lines_of
 from llmsim.errors import OptionError, PlanError
 from llmsim.job.recipes import RECIPES
-from llmsim.options.table import parse_options
+from llmsim.options.given import parse_options
 from llmsim.physics.speed import step_time
 from llmsim.run.events import Event
 from tests.runs import job_of

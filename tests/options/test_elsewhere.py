@@ -3,8 +3,9 @@
 import pytest
 
 from llmsim.options.elsewhere import _KEYS, answers
+from llmsim.options.given import from_query, unknown
 from llmsim.options.job_keys import KEYS
-from llmsim.options.table import OPTIONS, from_query, unknown
+from llmsim.options.table import OPTIONS
 
 NAMES = {option.name for option in OPTIONS}
 # Subcommands and files that an answer may name.

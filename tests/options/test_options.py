@@ -13,8 +13,9 @@ from llmsim.catalog import records
 from llmsim.dialects import registry
 from llmsim.job import recipes
 from llmsim.options.command import command
+from llmsim.options.given import from_query, parse_options
 from llmsim.options.parsing import SECONDS, parse_duration
-from llmsim.options.table import OPTIONS, Options, field_of, from_query, parse_options
+from llmsim.options.table import OPTIONS, Options, field_of
 from llmsim.options.wanted import Wanted
 from llmsim.telemetry.kinds import Export
 

@@ -6,7 +6,8 @@ from llmsim.catalog.records import text_of
 from llmsim.catalog.scenes import Scene, parse_scenes, scenes
 from llmsim.errors import CatalogError
 from llmsim.job.records import batch_tokens
-from llmsim.options.table import Options, from_query, parse_options
+from llmsim.options.given import from_query, parse_options
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
 from llmsim.show.player import beginning

@@ -12,7 +12,8 @@ from llmsim.cli.flags import pairs
 from llmsim.dialects.registry import NAMES, framework_of
 from llmsim.errors import FLAG, PlanError
 from llmsim.job.records import Job, batch_tokens
-from llmsim.options.table import Options, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
 from llmsim.physics.learning.learning_rate import learning_rate
 from llmsim.planning.parallelism import shardings

@@ -9,7 +9,8 @@ from llmsim.catalog import records
 from llmsim.cli.flags import pairs
 from llmsim.dialects.registry import NAMES, framework_of
 from llmsim.job.records import Job
-from llmsim.options.table import Options, parse_options
+from llmsim.options.given import parse_options
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from tests.runs import START, job_of
 

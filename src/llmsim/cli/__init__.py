@@ -19,8 +19,9 @@ from llmsim.hosts import native
 from llmsim.hosts.output import Output
 from llmsim.hosts.output import complain as _complain
 from llmsim.hosts.status import ExitStatus
+from llmsim.options.given import parse_options
 from llmsim.options.parsing import REAL_TIME
-from llmsim.options.table import Options, parse_options
+from llmsim.options.table import Options
 from llmsim.options.wanted import lifted
 
 # Commands that are no show: each has a module of its name here, with a `main` like this one's.

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
+from llmsim.options.given import with_value
 from llmsim.options.option import Option
-from llmsim.options.table import OPTIONS, Options, with_value
+from llmsim.options.table import OPTIONS, Options
 from llmsim.text.wording import nearest
 from llmsim.typed import date, time
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmsim.catalog.lists import quoted
 from llmsim.errors import OptionError
+from llmsim.options.given import unknown
 from llmsim.options.option import Option
-from llmsim.options.table import OPTIONS, unknown
+from llmsim.options.table import OPTIONS
 
 NOTHING: Mapping[str, str] = {}
 

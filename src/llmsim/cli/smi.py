@@ -11,7 +11,8 @@ from llmsim.hosts.live import Watched, clock_words, watched
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.command import identity
-from llmsim.options.table import OPTIONS, unknown
+from llmsim.options.given import unknown
+from llmsim.options.table import OPTIONS
 from llmsim.telemetry.smi.request import FLAGS
 from llmsim.typed import NamedTuple
 

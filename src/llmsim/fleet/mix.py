@@ -8,7 +8,8 @@ from math import isfinite, prod
 from llmsim.cli.job_files import job_of_file
 from llmsim.errors import FLAG, LlmsimError, OptionError
 from llmsim.job.records import Job
-from llmsim.options.table import OPTIONS, Options, unknown, with_value
+from llmsim.options.given import unknown, with_value
+from llmsim.options.table import OPTIONS, Options
 from llmsim.options.wanted import Wanted, lifted
 from llmsim.physics import noise
 from llmsim.planning.plan import plan

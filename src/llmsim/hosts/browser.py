@@ -14,7 +14,8 @@ from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.messages import complaint, few, introduction, opened, picture, timeline
 from llmsim.hosts.runs import PAUSE, runs_of, seeded
 from llmsim.hosts.status import ExitStatus
-from llmsim.options.table import Options, from_query
+from llmsim.options.given import from_query
+from llmsim.options.table import Options
 from llmsim.run.timeline import Run
 from llmsim.show.dashboard import progress
 from llmsim.show.live_region import LiveRegion
@@ -252,8 +253,7 @@ async def _play(run: Run, options: Options, page: Page, since: float) -> None:
 
 async def _write(frames: Iterable[Frame], page: Page, reach: Callable[[float], None]) -> None:
     """Write each frame when it is due, in batches that are due together, and say how far it is."""
-    sent = time.monotonic()
-    batch, shown = "", 0.0
+    sent, batch, shown = time.monotonic(), "", 0.0
     for frame in frames:
         now = time.monotonic()
         left = page.playback.owe(frame.delay, now, frame.shown)

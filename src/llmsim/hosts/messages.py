@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from llmsim.errors import PARAMETER, LlmsimError
 from llmsim.hosts.runs import runs_of, seeded
 from llmsim.options.command import command, identity
-from llmsim.options.table import Options, from_query
+from llmsim.options.given import from_query
+from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended

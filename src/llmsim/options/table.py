@@ -1,12 +1,8 @@
 """The one table of options: flags, URL parameters, variables, the config file's keys, the web
 form, completions, the man page and the tables in the docs all follow from it."""
 
-from collections.abc import Iterable, Iterator
-
-from llmsim.catalog.lists import quoted
 from llmsim.catalog.records import dataset_named, gpu_named, model_named
 from llmsim.dialects.registry import DEFAULT
-from llmsim.errors import FLAG, PARAMETER, CatalogError, OptionError, Setting
 from llmsim.job.recipes import NAMES as RECIPES
 from llmsim.options.job_options import JOB_OPTIONS, MOST_GPUS
 from llmsim.options.option import Option
@@ -26,7 +22,6 @@ from llmsim.options.parsing import (
     parse_starting_point,
     parse_switch,
     whole_number,
-    with_scenes,
 )
 from llmsim.options.wanted import Wanted
 from llmsim.text.themes import THEMES
@@ -264,63 +259,6 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def unknown(name: str, prefix: str) -> str:
-    """The sentence that refuses an option which is not in the table."""
-    from llmsim.options.elsewhere import answer  # only for what is wrong
-
-    names = (option.name for option in _offered(prefix))
-    return f"there is no option {quoted(name)}{answer(name, prefix, names)}"
-
-
-def _offered(prefix: str) -> Iterator[Option]:
-    return (option for option in OPTIONS if prefix or option.in_url)
-
-
 def field_of(option: Option) -> str:
     """The option's field in Options: `from` is a word of Python's own, so its field is `from_`."""
     return "from_" if option.name == "from" else option.name.replace("-", "_")
-
-
-def with_value(options: Options, option: Option, text: str, shown: str | Setting) -> Options:
-    """The options with one value read from its text.
-
-    Raises OptionError, a sentence that names the option as `shown`, and the value, and says
-    what would be right.
-    """
-    try:
-        value, field = option.parse(text), field_of(option)
-        value = (*getattr(options, field), value) if option.repeats else value
-        return options._replace(**{field: value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
-    except OptionError as error:
-        raise OptionError(shown, " ", *error.args) from None
-    except CatalogError as error:
-        raise OptionError(*error.args) from None
-    except ValueError:
-        raise OptionError(shown, f" cannot be {quoted(text)}: give {option.expected}.") from None
-
-
-def parse_options(
-    given: Iterable[tuple[str, str]], prefix: str, base: Options | None = None
-) -> tuple[Options, list[str]]:
-    """Options from (name, text) pairs, and one sentence for each that is wrong.
-
-    A wrong value leaves the default; of a repeated name the last counts, or all where the option
-    repeats. `prefix` is what the user types before a name, "--" or nothing.
-    """
-    surface = FLAG if prefix else PARAMETER
-    table = {option.name: option for option in _offered(prefix)}
-    options, complaints = base or Options(), []
-    for name, text in with_scenes(given):
-        if name not in table:
-            complaints.append(unknown(prefix + name, prefix))
-            continue
-        try:
-            options = with_value(options, table[name], text, Setting(name))
-        except OptionError as error:
-            complaints.append(error.sentence(surface))
-    return options, complaints
-
-
-def from_query(pairs: Iterable[tuple[str, str]]) -> tuple[Options, list[str]]:
-    """The options of a URL's query, with endless runs by default; see parse_options."""
-    return parse_options(pairs, prefix="", base=Options(runs=0))
