@@ -1,18 +1,16 @@
 """`llmsim grade FILE...`: other people's rules and dashboards, judged."""
 
 from collections.abc import Sequence
-from textwrap import fill
 
 from llmsim.cli import MissingExtraError
 from llmsim.cli.flags import pairs
-from llmsim.cli.reading import content_of
+from llmsim.cli.own_options import answered, counters_of, described
 from llmsim.errors import OptionError, Setting
 from llmsim.hosts import promtool
 from llmsim.hosts.output import Output, complain
 from llmsim.hosts.status import ExitStatus
+from llmsim.options.given import with_value
 from llmsim.options.grading import GRADE_OPTIONS, GradeOptions
-from llmsim.options.option import Option
-from llmsim.telemetry.dcgm_counters import Counter, counters, parsed
 from llmsim.text.wording import nearest
 
 ABOUT = """usage: llmsim grade [option ...] FILE ...
@@ -38,13 +36,7 @@ LARGEST_FILE = 16 * 2**20
 
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:  # noqa: ARG001  # nothing to clean up
     """Judges the files; 1 when something is wrong. Raises OptionError and others."""
-    if "-h" in arguments or "--help" in arguments:
-        Output().write(usage())
-        return ExitStatus.FINISHED
-    if "--version" in arguments:
-        from llmsim import __version__
-
-        Output().write(f"llmsim {__version__}\n")
+    if answered(arguments, ABOUT + described(GRADE_OPTIONS) + REST):
         return ExitStatus.FINISHED
     paths, own = parsed_options(arguments)
     _expect_extra()
@@ -52,7 +44,9 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:  # noqa: 
     from llmsim.grading.findings import Site
 
     items = [item for path in paths for item in reading.items(_text(path), path)]
-    site = Site(own.exporter_version, counters_of(own), strict=own.counters not in ("any", "full"))
+    which = "full" if own.counters == "any" else own.counters
+    collected = counters_of(which, own.exporter_version)
+    site = Site(own.exporter_version, collected, strict=which != "full")
     tries = promtool.is_there() and not own.no_runs
     if not tries and not own.no_runs:
         complain(promtool.HINT)
@@ -85,7 +79,7 @@ def parsed_options(arguments: Sequence[str]) -> tuple[list[str], GradeOptions]:
             paths.append(word)
     own = GradeOptions()
     for name, text in _pairs(flags):
-        own = _with(own, table[name], text)
+        own = with_value(own, table[name], text, Setting(name))
     if not paths:
         raise OptionError("llmsim grade needs a file: give rules (YAML) or a dashboard (JSON).")
     return paths, own
@@ -100,30 +94,6 @@ def _pairs(flags: Sequence[str]) -> list[tuple[str, str]]:
             hint = f": did you mean {near}?" if near else ": see llmsim grade --help."
             raise OptionError(f"llmsim grade has no option {name}{hint}")
     return [*pairs(flags, GRADE_OPTIONS)]
-
-
-def _with(own: GradeOptions, option: Option, text: str) -> GradeOptions:
-    try:
-        value = option.parse(text)
-    except OptionError as error:
-        raise OptionError(Setting(option.name), " ", *error.args) from None
-    except ValueError:
-        expected = f" cannot be '{text[:60]}': give {option.expected}."
-        raise OptionError(Setting(option.name), expected) from None
-    return own._replace(**{option.name.replace("-", "_"): value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
-
-
-def counters_of(own: GradeOptions) -> tuple[Counter, ...]:
-    """What the exporter collects. Raises OptionError for a file that is no list."""
-    if own.counters in ("any", "default", "full"):
-        which = "full" if own.counters == "any" else own.counters
-        return counters(which, own.exporter_version)
-    what = "give a list in dcgm-exporter's format"
-    content = content_of(own.counters, own.counters, what, must_be=True, by="--counters")
-    try:
-        return parsed(content.decode("utf-8-sig", "replace"), own.counters)
-    except OptionError as error:
-        raise OptionError(Setting("counters"), " ", *error.args) from None
 
 
 def _text(path: str) -> str:
@@ -158,15 +128,3 @@ def _expect_extra() -> None:
             "pip install 'llmsim[grade]'."
         ) from None
     del promql_parser, yaml
-
-
-def usage() -> str:
-    """The options of the judge, and examples; in 80 columns."""
-    rows = [
-        (f"    --{option.name} {option.metavar}".rstrip(),
-         option.meaning + (f" [{option.defaults}]" if option.default else ""))
-        for option in GRADE_OPTIONS
-    ]  # fmt: skip
-    gap = max(len(flag) for flag, _ in rows) + 2
-    lines = [fill(f"{flag:<{gap}}{text}", 80, subsequent_indent=" " * gap) for flag, text in rows]
-    return ABOUT + "\n".join(lines) + "\n" + REST

@@ -1,18 +1,16 @@
 """`llmsim serve`: a run whose cluster answers to Prometheus, live."""
 
 from collections.abc import Sequence
-from textwrap import fill
 
 from llmsim.cli import SHOWS, live_options
 from llmsim.cli.flags import pairs
-from llmsim.cli.reading import content_of
+from llmsim.cli.own_options import answered, counters_of, described
 from llmsim.errors import OptionError, Setting
 from llmsim.hosts.output import Output
 from llmsim.hosts.status import ExitStatus
-from llmsim.options.option import Option
+from llmsim.options.given import with_value
 from llmsim.options.serving import SERVE_OPTIONS, ServeOptions
 from llmsim.options.table import OPTIONS, Options
-from llmsim.telemetry.dcgm_counters import Counter, counters, parsed
 from llmsim.telemetry.dcgm_page import LABELS, Exporter, Labels
 
 ABOUT = """usage: llmsim serve [option ...]
@@ -40,19 +38,16 @@ Typed = tuple[tuple[str, str], ...]  # names and values of options
 
 def main(arguments: Sequence[str], ends_process: bool = False) -> int:
     """Serves until a signal ends it. Raises OptionError, PlanError, ServeError and others."""
-    if "-h" in arguments or "--help" in arguments:
-        Output().write(usage())
-        return ExitStatus.FINISHED
-    if "--version" in arguments:
-        from llmsim import __version__
-
-        Output().write(f"llmsim {__version__}\n")
+    if answered(arguments, ABOUT + described(SERVE_OPTIONS) + REST):
         return ExitStatus.FINISHED
     options, own, flags = parsed_options(arguments)
     from llmsim.hosts.serve import Serving, serve
 
     exporter = Exporter(
-        own.exporter_version, counters_of(own), _labels(own.labels), own.collect_interval
+        own.exporter_version,
+        counters_of(own.counters, own.exporter_version),
+        _labels(own.labels),
+        own.collect_interval,
     )
     serving = Serving(own.listen.host, own.listen.port, exporter, flags)
     return serve(options, serving, _say, ends_process)
@@ -69,36 +64,11 @@ def parsed_options(arguments: Sequence[str]) -> tuple[Options, ServeOptions, Typ
         if name in SHOWS:
             raise OptionError(Setting(name), " is no option of llmsim serve: leave it out.")
         if name in table:
-            own = _with(own, table[name], text)
+            own = with_value(own, table[name], text, Setting(name))
             typed[name] = text
         else:
             rest.append((name, text))
     return live_options(rest), own, tuple(typed.items())
-
-
-def _with(own: ServeOptions, option: Option, text: str) -> ServeOptions:
-    shown = Setting(option.name)
-    try:
-        value = option.parse(text)
-    except OptionError as error:
-        raise OptionError(shown, " ", *error.args) from None
-    except ValueError:
-        raise OptionError(shown, f" cannot be '{text[:60]}': give {option.expected}.") from None
-    return own._replace(**{option.name.replace("-", "_"): value})  # type: ignore[arg-type]  # the table's parse functions give the fields' types
-
-
-def counters_of(own: ServeOptions) -> tuple[Counter, ...]:
-    """The counters that are asked for. Raises OptionError for a file that is none."""
-    if own.counters in ("default", "full"):
-        return counters(own.counters, own.exporter_version)
-    what = "give a list in dcgm-exporter's format"
-    content = content_of(own.counters, own.counters, what, must_be=True, by="--counters")
-    try:
-        return parsed(content.decode("utf-8-sig"), own.counters)
-    except UnicodeDecodeError:
-        raise OptionError(f"{own.counters} is not UTF-8: save the file as UTF-8.") from None
-    except OptionError as error:
-        raise OptionError(Setting("counters"), " ", *error.args) from None
 
 
 def _labels(which: str) -> Labels:
@@ -108,14 +78,3 @@ def _labels(which: str) -> Labels:
 def _say(text: str) -> None:
     """Writes the greeting at once, wherever it goes."""
     Output().write(text)
-
-
-def usage() -> str:
-    """The options of the server, and examples; in 80 columns."""
-    rows = [
-        (f"    --{option.name} {option.metavar}", f"{option.meaning} [{option.defaults}]")
-        for option in SERVE_OPTIONS
-    ]
-    gap = max(len(flag) for flag, _ in rows) + 2
-    lines = [fill(f"{flag:<{gap}}{text}", 80, subsequent_indent=" " * gap) for flag, text in rows]
-    return ABOUT + "\n".join(lines) + "\n" + REST
