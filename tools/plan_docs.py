@@ -39,9 +39,9 @@ If you give an option, the planner draws only kinds of job that agree with the o
 agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and the job from this draw
 would be absurd (a small model on thousands of GPUs, for example), the planner takes the kind whose
 number of GPUs is the nearest to yours. If you have n times as many GPUs as this kind, the planner
-multiplies the size of the model and of the batch by the square root of n. So the training takes the
-same time as before: the model and its tokens grow by the square root of n, and their product, the
-work, grows by n.
+multiplies the parameters of the model, the tokens and the batch by the square root of n. The work is
+the product of parameters and tokens. So it grows by n, and on n times as many GPUs it takes the same
+time.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
@@ -59,8 +59,8 @@ long run, with hundreds or thousands of steps:
 - {early} show a part of every long run. The part begins the run, or goes on from a
   checkpoint, and Slurm's time limit ends it.
 - {goes_on}
-  show half of the long runs from beginning to end. Of each other long
-  run they show a part. One part in three is the end of its run, with the export of the model.
+  show half of the long runs from beginning to end, and a part of each of the other long runs. One
+  part in three is the end of a run, with the export of the model.
 - {late} log each step, so their parts are short.
   TPUs have no Slurm, so `maxtext` shows the last part of a run.
 - {whole} shows whole runs, since TRL is for fine-tuning, and no fine-tuning is long.
