@@ -39,9 +39,9 @@ If you give an option, the planner draws only kinds of job that agree with the o
 agrees, the planner draws from all models and GPUs. If you gave `--gpus`, and the job from this draw
 would be absurd (a small model on thousands of GPUs, for example), the planner takes the kind whose
 number of GPUs is the nearest to yours. If you have n times as many GPUs as this kind, the planner
-multiplies the parameters of the model, the tokens and the batch by the square root of n. The work is
-the product of parameters and tokens. So it grows by n, and n times as many GPUs need the same time
-for it.
+multiplies the parameters of the model, the tokens and the batch by the square root of n. The work,
+which is the product of parameters and tokens, then grows by n, and n times as many GPUs take the
+same time for it.
 
 With `--gpus`, `--dialect any` draws only frameworks that people use for a cluster of this size. So
 nanoGPT is never drawn for 1,024 GPUs. With `--dialect nanogpt --gpus 1024`, nanoGPT trains one of
