@@ -70,11 +70,10 @@ of your monitor with this file. The file says
 - which rules of public tools match the lines of the incident.
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
-GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. What it says about
-dcgm-exporter after an Xid 119 holds on dcgm-exporter's page and in the exports `openmetrics` and
-`promtest` alone: DCGM no longer calls the driver, while the driver still answers others. So
-`llmsim smi`, NVML, nvidia_gpu_exporter's page and all other exports go on to show the GPUs of the
-node that are not lost.
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119,
+dcgm-exporter's page and the exports `openmetrics` and `promtest` lose all GPUs of the node, because
+DCGM no longer calls the driver. Other programs still call the driver. So `llmsim smi`, NVML,
+nvidia_gpu_exporter's page and all other exports still show the GPUs of the node that are not lost.
 
 The log shows the output of one node. After a failure it also has lines of the node at fault. For
 the remaining nodes srun prints one line, with their names in short form
@@ -125,9 +124,10 @@ and export shows the changed numbers.
   and DeepSpeed end the run when the scale is 1. Megatron-LM skips every step until a person stops
   the run.
 - `init-fail` comes before any rank is up. In one case of two, another program has the port of
-  rank 0, which ends at once. Otherwise a rank tries to reach rank 0 for as long as its framework
-  allows, and nothing is printed in that time: 10 minutes, 30 minutes in transformers and OLMo, 5
-  minutes in torchtitan and MaxText. A single process meets nobody: another process holds its GPU.
+  rank 0, and rank 0 ends at once. In the other case a rank tries to reach rank 0, and nothing is
+  printed until the time that its framework allows is up: 5 minutes in torchtitan and MaxText, 30
+  minutes in transformers and OLMo, and 10 minutes in all other frameworks. A job with one process
+  needs no port. There, another program holds the GPU.
 - If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
   the incident, and skips the batches that caused the incident.
 

@@ -100,8 +100,8 @@ KINDS: tuple[Kind, ...] = (
         "double-bit errors and remapped rows rise by 1, a remap is pending until the GPU is reset; "
         "the Xid gauge shows 94; before the next step is done, the process ends, and the gauge "
         "shows 45",
-        "a restart on the same node; the GPU is reset while the node is drained: in this outage if "
-        "it lasts longer than 2 min, else at the node's next drain", 4.0, -6, needs="ECC",
+        "a restart on the same node; if this outage lasts longer than 2 min, the node is drained "
+        "and the GPU is reset, else both come at the node's next drain", 4.0, -6, needs="ECC",
     ),
     Kind(
         "gpu-lost", "GPU", "death", "the GPU has fallen off the bus",
@@ -110,7 +110,7 @@ KINDS: tuple[Kind, ...] = (
         "`CUDA error: unspecified launch failure`", "`Exited with exit code 1`",
         "the GPU has no samples any more, not even zeros; some seconds later, at Xid 119, "
         "dcgm-exporter loses all GPUs of the node",
-        "a reboot or another node", 5.0, -6, needs="NVIDIA",
+        "a spare machine in place of the node, which is repaired", 5.0, -6, needs="NVIDIA",
     ),
     Kind(
         "nvlink", "fabric", "death", "an error of NVLink or NVSwitch",
@@ -288,7 +288,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "init-fail", "software", "death", "the processes of a launch do not find each other",
-        "none", "rank 0, whose port is taken, or after minutes a rank that does not reach it",
+        "none", "rank 0, whose port is taken; or, after minutes, a rank that cannot reach rank 0",
         "", "`DistNetworkError: The client socket has timed out`, or `The server socket has failed "
         "to listen`; on one GPU `CUDA-capable device(s) is/are busy or unavailable`",
         "`Exited with exit code 1`", "none: idle GPUs, no memory in use",
