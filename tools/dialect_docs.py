@@ -4,6 +4,7 @@ python -m tools.dialect_docs            writes docs/dialects.md
 python -m tools.dialect_docs --check    fails when it is out of date
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,9 +33,11 @@ LONGEST = 180  # characters of a line that are shown
 LAUNCH, STEPS, VALIDATION = 4, 3, 2
 # What several logs begin with: torchrun's warning, and the table of nvidia-smi.
 SHARED = (
-    "torch/distributed/run.py", "variable for each process", "+-----", "|=====", "NVIDIA-SMI",
-    "| GPU  Name", "| Fan  Temp", "|   ", "|  GPU ", "Processes:", " " * 60,
+    "torch/distributed/run.py", "variable for each process", "tune the variable", "+-----",
+    "|=====", "NVIDIA-SMI", "| GPU  Name", "| Fan  Temp", "|   ", "|  GPU ", "Processes:", " " * 60,
 )  # fmt: skip
+# Of a validation, the lines with its loss. MLPerf calls this loss an accuracy.
+VALIDATION_LOSS = re.compile(r"(?i)val.*loss|ppl: |eval_accuracy")
 MODEL, GPUS, RECIPE = "Basalt-1B", 8, "pretrain"  # of the excerpts, where a framework can do it
 STEPS_IN_ALL, FEW_STEPS = 2700, 270  # of the excerpts' run, and where each step is logged
 
@@ -42,10 +45,9 @@ HEAD = """\
 # Dialects
 
 A dialect is the log of one framework. This page shows the log of each framework.
-An excerpt has up to three parts: lines of the training, lines of a validation, and lines of the
-launch. The second part also has lines that stand around a validation. Some lines of a
-launch are printed by this framework alone: the third part has the first of these lines. Long lines
-are cut. `make docs` makes the excerpts with this command:
+An excerpt has up to three parts: lines of the training, the lines of a validation that have its
+loss, and lines of the launch that only this framework prints. Long lines are cut. `make docs` makes
+the excerpts with this command:
 
 `{command}`
 
@@ -124,7 +126,7 @@ def excerpt(name: str) -> str:
         if isinstance(event, Step) or (isinstance(event, Progress) and event.task == "epoch"):
             first = first or event
             steps += [] if event is first else [text]
-        elif isinstance(event, Validated):
+        elif isinstance(event, Validated) and VALIDATION_LOSS.search(text):
             validation.append(text)
         elif not (first or text in launch or any(shared in text for shared in SHARED)):
             launch.append(text)
