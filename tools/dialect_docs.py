@@ -67,9 +67,9 @@ the lines of the log.
 READERS_HEAD = """\
 ## Known readers
 
-These programs are public parsers of the frameworks' logs. Tests apply the parsers' regular
-expressions to thirty runs. The table says what each parser finds in one
-of these runs, which has seed 5. (It is another run than the run of the excerpts.)
+These programs are public parsers of the frameworks' logs. For each parser, a test applies its
+regular expressions to thirty runs of the dialect: the runs of the seeds 0 to 29. The table says
+what the parser finds in the run of seed 5. (This run is not the run of the excerpts.)
 
 | dialect | parser | finds |
 |---|---|---|

@@ -115,8 +115,8 @@ llmsim refuses an impossible job in one sentence, which shows the calculation. A
 if
 
 - the job does not fit into the memory,
-- the numbers do not fit each other (gpus = dp x cp x tp x pp; batch = dp x micro x accumulation; tp
-  divides the heads; ep divides the experts),
+- the numbers do not fit each other (gpus = dp x cp x tp x pp; batch = dp x micro x accumulation;
+  the heads are a multiple of tp; the experts are a multiple of ep),
 - the framework cannot train the job,
 - the GPU cannot multiply in the job's precision.
 

@@ -81,7 +81,7 @@ COMPARED = (
         "SFT logs of 2026 (one log of August); a GRPO log of 2026 with strings for numbers, "
         "and two GRPO logs of 2025",
         "the public logs are of older releases, which print entropy, num_tokens and clip_ratio in "
-        "another order, warn of new PAD and BOS tokens, and call one length completion_length",
+        "another order, warn of new PAD and BOS tokens, and name a length completion_length",
     ),
     Compared(
         "nanogpt",
