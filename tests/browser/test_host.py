@@ -13,7 +13,7 @@ import pytest
 
 from llmsim.cli.flags import pairs
 from llmsim.errors import PlanError
-from llmsim.hosts import browser, messages
+from llmsim.hosts import browser, messages, runs
 from llmsim.hosts.browser import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job.records import Job
@@ -314,7 +314,7 @@ def test_refused_plan_ends_with_its_sentence(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(options: Options) -> Job:
         raise PlanError("that cannot fit.")
 
-    monkeypatch.setattr(messages, "plan", refuse)
+    monkeypatch.setattr(runs, "plan", refuse)
     terminal = Terminal()
     assert perform(terminal.show()) == 2
     assert "llmsim: that cannot fit." in terminal.text
@@ -499,7 +499,7 @@ def test_command_of_each_run_plays_it_in_a_terminal() -> None:
         assert program == "llmsim"
         options, complaints = parse_options(pairs(words), prefix="--")
         assert complaints == []
-        assert plan(options) == plan(run)
+        assert plan(options) == run.job
 
 
 def test_page_hears_how_far_the_run_is() -> None:

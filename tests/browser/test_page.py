@@ -9,11 +9,12 @@ import pytest
 
 from llmsim.dialects.registry import NAMES
 from llmsim.hosts.browser import WINDOW
-from llmsim.hosts.messages import opened, timeline
+from llmsim.hosts.messages import timeline
 from llmsim.hosts.runs import runs_of
 from llmsim.options.given import from_query
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run
 from llmsim.show.pace import Pace
 from llmsim.show.player import play
@@ -34,8 +35,8 @@ def native_transcript(seed: int, screen: Screen, dialect: str = "pytorch", runs:
     screen = screen._replace(theme="light")  # the page follows the system, which is light here
     return "".join(
         frame.text
-        for options in runs_of(given)
-        for frame in play(plan(options), options, lambda: screen)
+        for shown in runs_of(given)
+        for frame in play(shown.run, shown.options, lambda: screen)
     )
 
 
@@ -71,7 +72,7 @@ def test_moments_around_an_incident_are_the_native_ones(visit: Visitor, incident
     asked = {"dialect": "pytorch", "seed": "4", "start": START.isoformat(), "view": "log"}
     asked |= {"incidents": "none", "incident": incident, "runs": "1"}
     options, _ = from_query(list(asked.items()))
-    run, _, _ = opened(options)
+    run = run_of(plan(options))
     marks: Any = timeline(run, Pace(run, options.duration))["marks"]
     failed, lost = (dict(marks)[kind] for kind in ("failure", "outage"))
     assert failed < lost

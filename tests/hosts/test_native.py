@@ -538,8 +538,8 @@ def test_same_seed_and_start_same_bytes() -> None:
 def test_runs_take_the_next_seeds() -> None:
     at_once = [*START, "--speed-factor", "max"]
     _, second = runs_of(Options(seed=7, start=datetime(2026, 1, 30, 12), runs=2))
-    assert second.start is not None
-    later = [*at_once, "--start", second.start.isoformat()]
+    assert second.options.start is not None
+    later = [*at_once, "--start", second.options.start.isoformat()]
     seventh, eighth = piped("--seed", "7", *at_once), piped("--seed", "8", *later)
     assert piped("--seed", "7", "--runs", "2", *at_once) == seventh + eighth
 

@@ -17,7 +17,8 @@ def test_a_next_run_starts_after_the_one_before_it(
     monkeypatch: pytest.MonkeyPatch, start: datetime | None
 ) -> None:
     monkeypatch.setattr(runs, "_now", lambda: START)
-    first, second, third = runs.runs_of(Options(seed=7, start=start, runs=3))
+    shown = runs.runs_of(Options(seed=7, start=start, runs=3))
+    first, second, third = (each.options for each in shown)
     assert (first.seed, second.seed, third.seed) == (7, 8, 9)
     for one, other in ((first, second), (second, third)):
         job = plan(one)

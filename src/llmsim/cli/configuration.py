@@ -22,7 +22,6 @@ from llmsim.options.table import Options
 from llmsim.physics.hardware import memory, storage
 from llmsim.physics.learning import objectives
 from llmsim.physics.speed import collectives, step_time, throughput
-from llmsim.planning.plan import plan
 from llmsim.run.cluster import hostname
 from llmsim.run.events import Summary
 from llmsim.run.simulation import events, run_of
@@ -35,14 +34,14 @@ def configuration(options: Options, screen: Screen) -> str:
 
     Raises PlanError or CatalogError when no job can be made of the options.
     """
-    run = next(runs_of(seeded(options)._replace(runs=1)))
-    job = plan(run)
+    first = next(runs_of(seeded(options)))
+    job = first.job
     if options.toml:
         from llmsim.cli.job_toml import text_of
         from llmsim.planning.written import tables_of
 
         return text_of(tables_of(job))
-    subjects = facts(job, run)
+    subjects = facts(job, first.options)
     if options.json:
         return json.dumps(subjects, indent=2, ensure_ascii=False) + "\n"
     return "".join(f"{line}\n" for line in sheet(job, subjects, screen))

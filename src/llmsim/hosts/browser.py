@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from llmsim.errors import PARAMETER, LlmsimError
-from llmsim.hosts.messages import complaint, few, introduction, opened, picture, timeline
+from llmsim.hosts import messages
 from llmsim.hosts.runs import PAUSE, runs_of, seeded
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.given import from_query
@@ -196,7 +196,7 @@ class Page:
     def refuse(self, names: list[str], sentences: list[str]) -> None:
         """Tell the page which parameters are wrong: the first by its sentence, how many others."""
         if sentences:
-            said = " ".join(few(sentences, 1))
+            said = " ".join(messages.few(sentences, 1))
             self.announce({"type": "refused", "names": names, "sentence": said})
 
     def ending(self) -> str:
@@ -241,7 +241,7 @@ async def _play(run: Run, options: Options, page: Page, since: float) -> None:
         at = pace.simulated(shown)
         page.reach(*progress(run, at), shown, at)
 
-    page.announce({**timeline(run, pace), **picture(options, region)})
+    page.announce({**messages.timeline(run, pace), **messages.picture(options, region)})
     page.playback.begin(time.monotonic(), since)
     await _write(play(run, options, page.screen, since, iter, region), page, reach)
     while page.playback.asked == "seek":
@@ -282,29 +282,25 @@ async def show(options: Options, page: Page, at: str = "") -> int:
     The first run begins at the moment `at`, if there is one, written as for --from.
     """
     page.speed(options.speed_factor)
-    for number, run_options in enumerate(runs_of(options)):
+    for number, this in enumerate(runs_of(options)):
         if number:
             page.playback.rest(PAUSE, time.monotonic())
             await page.wait(seekable=False)
-        here = bool(at) and not number
+        here, shown = bool(at) and not number, this.options
+        placed = shown._replace(from_=at) if here else shown
         try:
-            run, since, sentence = opened(run_options._replace(from_=at) if here else run_options)
+            since, sentence = messages.beginning_of(this.run, placed)
         except LlmsimError as error:
-            await page.write(complaint(error.sentence(PARAMETER)))
+            await page.write(messages.complaint(error.sentence(PARAMETER)))
             return ExitStatus.USAGE
-        page.run = run_options
-        sentence = _of_at(sentence) if here else sentence
+        page.run = shown
+        sentence = messages.of_at(sentence) if here else sentence
         page.refuse(["at" if here else "from"], [sentence] * bool(sentence))
-        page.announce(introduction(run.job.run_name, run_options))
-        await page.write(complaint(sentence) if sentence else "")
-        await _play(run, run_options, page, since)
+        page.announce(messages.introduction(this.job.run_name, shown))
+        await page.write(messages.complaint(sentence) if sentence else "")
+        await _play(this.run, shown, page, since)
     page.over = True
     return ExitStatus.FINISHED
-
-
-def _of_at(sentence: str) -> str:
-    """What is wrong with a moment of --from, for somebody who has given it as `at`."""
-    return sentence.replace("from", "at", 1)
 
 
 async def keep(kind: str, page: Page) -> tuple[str, bytes]:
@@ -332,13 +328,13 @@ async def main(query: Iterable[tuple[str, str]], page: Page, at: str = "") -> in
     pairs = list(query)
     asked, complaints = from_query(pairs)
     first, wrong = from_query([("from", at)] if at else [])
-    complaints += map(_of_at, wrong)
+    complaints += map(messages.of_at, wrong)
     options = seeded(asked)
     try:
         page.start()
         if complaints:
             page.refuse([pair[0] for pair in pairs if from_query([pair])[1]], complaints)
-        await page.write("".join(map(complaint, few(complaints))))
+        await page.write("".join(map(messages.complaint, messages.few(complaints))))
         async with asyncio.timeout(options.exit_after_time):
             return await show(options, page, first.from_ or "")
     except TimeoutError:

@@ -6,17 +6,14 @@ from math import inf
 from llmsim.errors import ExportError, OptionError, Setting
 from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import remark
-from llmsim.hosts.runs import drawn, runs_of
+from llmsim.hosts.runs import ShownRun, drawn, runs_of
 from llmsim.hosts.signals import Stopped
 from llmsim.job.records import Job
 from llmsim.options.table import Options
-from llmsim.planning.plan import plan
 from llmsim.run.events import Event
-from llmsim.run.simulation import events, run_of
-from llmsim.run.timeline import Run
+from llmsim.run.simulation import events
 from llmsim.show.pace import pace_of
 from llmsim.show.player import beginning, play
-from llmsim.show.seek import moment_of
 from llmsim.text.screen import TRUECOLOR, Screen, fitted
 
 TALLEST = 400  # rows of a recording
@@ -65,19 +62,6 @@ def refuse(options: Options) -> None:
             raise OptionError(this, f" would be written by {who}: put {{seed}} into the name.")
 
 
-def _begun(options: Options, *, first: bool) -> Run:
-    """The run of these options; the first says what the seed has drawn beside a job file.
-
-    Raises OptionError if the first has no moment that --from names.
-    """
-    run = run_of(plan(options))
-    if first:
-        remark(drawn(options, run.job))
-        if options.from_:
-            moment_of(run, options.from_)
-    return run
-
-
 def export_only(
     options: Options,
     check: Callable[[], None],
@@ -92,22 +76,24 @@ def export_only(
     standard output has gone.
     """
     left = inf if options.exit_after_time is None else options.exit_after_time
-    for number, run in enumerate(runs_of(options)):
+    for number, this in enumerate(runs_of(options)):
         failures = list[str]()
-        played_run = _begun(run, first=number == 0)
-        with outlets(run, played_run, failures) as out:
+        if number == 0:
+            remark(drawn(options, this.job))
+        since = beginning(this.run, this.options)  # before anything is written: it may be refused
+        with outlets(this.options, this.run, failures) as out:
             try:
-                for _ in _played(played_run, run, out, check, clock, deadline, left):
+                for _ in _played(this, since, out, check, clock, deadline, left):
                     if out.exports and out.exports.failed:
                         break
             except Stopped:
-                say(played_run.job)
+                say(this.job)
                 raise
         if any(failures):
             raise ExportError(" ".join(filter(None, failures)))
         if failures:
             raise BrokenPipeError
-        say(played_run.job)
+        say(this.job)
         left -= out.shown
         if left < 0.0 or (not out.films and clock() >= deadline):
             return False
@@ -115,8 +101,8 @@ def export_only(
 
 
 def _played(
-    run: Run,
-    options: Options,
+    this: ShownRun,
+    since: float,
     out: Outlets,
     check: Callable[[], None],
     clock: Callable[[], float],
@@ -125,19 +111,20 @@ def _played(
 ) -> Iterable[object]:
     """What happens in a run, each thing written before it is handed on.
 
-    All exports begin where --from says, as they do beside a show. A film ends after `left` show
-    seconds: its bytes must not depend on how fast the machine is. Without a film everything is
+    All exports begin at the show second `since`, as they do beside a show. A film ends after `left`
+    show seconds: its bytes must not depend on how fast the machine is. Without a film everything is
     written until the deadline.
     """
+    run, options = this.run, this.options
     if not out.films:
-        since = pace_of(run, options.duration).simulated(beginning(run, options))
-        return out.tee(_heard(events(run, since), check, clock, deadline))
+        at = pace_of(run, options.duration).simulated(since)
+        return out.tee(_heard(events(run, at), check, clock, deadline))
     size = unseen(options)
 
     def through(coming: Iterable[Event]) -> Iterable[Event]:
         return out.tee(_heard(coming, check, clock, inf))
 
-    frames = play(run, options, lambda: size, through=through)
+    frames = play(run, options, lambda: size, since, through)
     return out.taped(frames, lambda: size, left)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from llmsim.errors import FLAG, OptionError, Setting
-from llmsim.hosts.runs import runs_of, seeded
+from llmsim.hosts.runs import ShownRun, runs_of, seeded
 from llmsim.options.parsing import REAL_TIME, starting_point
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -42,17 +42,15 @@ class Live:
             )
         self.now, self.speed = now, options.speed_factor
         self.asked = options
-        self._coming: Iterator[Options] = runs_of(options._replace(runs=0))
+        self._coming = runs_of(options._replace(runs=0))
         self._left = options.runs - 1  # -1: for ever
-        self.options = next(self._coming)
-        started = self.options.start.timestamp() if self.options.start else now()
-        self._begin(self.options, started)
+        first = next(self._coming)
+        self._begin(first, first.options.start.timestamp() if first.options.start else now())
 
-    def _begin(self, options: Options, epoch: float) -> None:
-        self.options, self._epoch = options, epoch
-        self.run: Run = run_of(plan(options))
-        self._pace = pace_of(self.run, options.duration)
-        self._since = beginning(self.run, options)
+    def _begin(self, this: ShownRun, epoch: float) -> None:
+        self.options, self.run, self._epoch = this.options, this.run, epoch
+        self._pace = pace_of(self.run, self.options.duration)
+        self._since = beginning(self.run, self.options)
 
     def at(self) -> float:
         """The simulated second of this moment, of the run that is going on."""

@@ -9,8 +9,6 @@ from llmsim.hosts.runs import runs_of, seeded
 from llmsim.options.command import command, identity
 from llmsim.options.given import from_query
 from llmsim.options.table import Options
-from llmsim.planning.plan import plan
-from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
@@ -57,13 +55,9 @@ def beginning_of(run: Run, options: Options) -> tuple[float, str]:
         return 0.0, error.sentence(PARAMETER)
 
 
-def opened(options: Options) -> tuple[Run, float, str]:
-    """A run, the show second at which it begins, and the sentence of beginning_of().
-
-    Raises LlmsimError if there cannot be this run.
-    """
-    run = run_of(plan(options))
-    return run, *beginning_of(run, options)
+def of_at(sentence: str) -> str:
+    """What is wrong with a moment of --from, for somebody who has given it as `at`."""
+    return sentence.replace("from", "at", 1)
 
 
 def complaint(sentence: str) -> str:
@@ -88,7 +82,8 @@ def check(query: Iterable[tuple[str, str]]) -> str:
     options, complaints = from_query(query)
     if complaints:
         return " ".join(complaints)
+    first = next(runs_of(seeded(options)))
     try:
-        return opened(next(runs_of(seeded(options))))[2]
+        return beginning_of(first.run, first.options)[1]
     except LlmsimError as error:
         return error.sentence(PARAMETER)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from math import ceil
 
 from llmsim.dialects.registry import says_command
@@ -11,6 +12,10 @@ from llmsim.options.table import LARGEST_SEED, Options
 from llmsim.options.wanted import wanted
 from llmsim.planning.plan import plan
 from llmsim.typed import datetime, timedelta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from llmsim.run.timeline import Run
 
 PAUSE = 5.0  # seconds between two runs at any speed, in which the last picture of a run stays
 
@@ -25,21 +30,59 @@ def seeded(options: Options) -> Options:
     return options if options.seed is not None else options._replace(seed=fresh_seed())
 
 
-def runs_of(options: Options) -> Iterator[Options]:
-    """The options of each run: the next seed, and a start after the run before has ended.
+class ShownRun:
+    """A run of a show, named by its options. Its job and its timeline are made once, when they are
+    first needed.
+    """
+
+    def __init__(self, options: Options) -> None:
+        """Plans nothing yet. The options have a seed and a start."""
+        self.options = options
+
+    @cached_property
+    def job(self) -> Job:
+        """What trains on what. Raises OptionError or PlanError."""
+        return plan(self.options)
+
+    @cached_property
+    def run(self) -> "Run":
+        """The job with its timeline. Raises OptionError or PlanError."""
+        from llmsim.run.simulation import run_of  # the typed command does not wait for it
+
+        return run_of(self.job)
+
+    def ended(self) -> datetime:
+        """The first whole second after the last line. Raises OptionError or PlanError."""
+        from llmsim.run.timeline import run_ended
+
+        return self.job.start + timedelta(seconds=ceil(run_ended(self.run)) + 1)
+
+    def has_beginning(self) -> bool:
+        """Whether the run has the moment of --from; False where there is no plan."""
+        from llmsim.show.seek import moment_of
+
+        try:
+            moment_of(self.run, self.options.from_ or "")
+        except LlmsimError:  # the host that plays the run says why there is no plan
+            return False
+        return True
+
+
+def runs_of(options: Options) -> Iterator[ShownRun]:
+    """The runs of a show: each has the next seed, and starts after the run before has ended.
 
     The first run starts at the time of day unless a start is given. A later run that does not have
     the moment of --from begins at its launch, so that a loop goes on.
     """
-    run, start = 0, options.start or _now()
-    while options.runs == 0 or run < options.runs:
-        seed = ((options.seed or 0) + run) % (LARGEST_SEED + 1)
-        this = options._replace(seed=seed, start=start)
-        if run and options.from_ and not _has_beginning(this):
-            this = this._replace(from_=None)
+    number, start = 0, options.start or _now()
+    while options.runs == 0 or number < options.runs:
+        seed = ((options.seed or 0) + number) % (LARGEST_SEED + 1)
+        this = ShownRun(options._replace(seed=seed, start=start))
+        if number and options.from_ and not this.has_beginning():
+            this.options = this.options._replace(from_=None)
         yield this
-        run += 1
-        ended = _end(this)
+        number += 1
+        ended = this.ended()
         start = ended if options.start else max(ended, _now())
 
 
@@ -76,24 +119,3 @@ def drawn(options: Options, job: Job) -> str:
 def _now() -> datetime:
     """The time of day, in whole seconds."""
     return datetime.now().replace(microsecond=0)  # a log shows local time
-
-
-def _has_beginning(options: Options) -> bool:
-    """Whether a run has the moment of its --from."""
-    from llmsim.run.simulation import run_of
-    from llmsim.show.seek import moment_of
-
-    try:
-        moment_of(run_of(plan(options)), options.from_ or "")
-    except LlmsimError:  # the host that plays the run says why there is no plan
-        return False
-    return True
-
-
-def _end(options: Options) -> datetime:
-    """The first whole second after the last line of a run. Raises OptionError or PlanError."""
-    from llmsim.run.simulation import run_of  # the first run does not wait for it
-    from llmsim.run.timeline import run_ended
-
-    job = plan(options)
-    return job.start + timedelta(seconds=ceil(run_ended(run_of(job))) + 1)

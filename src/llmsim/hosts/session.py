@@ -6,11 +6,10 @@ from math import inf, isfinite
 
 from llmsim.hosts.outlets import Outlets, outlets
 from llmsim.hosts.output import Output, remark
-from llmsim.hosts.runs import PAUSE, again, drawn, runs_of, seeded
+from llmsim.hosts.runs import PAUSE, ShownRun, again, drawn, runs_of, seeded
 from llmsim.hosts.signals import Signals
 from llmsim.job.records import Job
 from llmsim.options.table import Options
-from llmsim.planning.plan import plan
 from llmsim.show.opening import Frame, opening, shows_board
 from llmsim.show.playback import PAUSED, SKIP, Playback
 from llmsim.text.screen import blank_row, emptied
@@ -19,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from llmsim.hosts.keyboard import Keyboard
     from llmsim.run.events import Event
-    from llmsim.run.timeline import Run
     from llmsim.show.live_region import LiveRegion, Note
 
 # Text is gathered up to this many characters while nothing has to be waited for.
@@ -52,7 +50,6 @@ class Session:
         self.asked = options
         self.options, self.output, self.deadline = seeded(options), output, deadline
         self.job: Job | None = None  # of the newest run
-        self._run: Run | None = None  # it is made when it is needed: see _made
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)
@@ -92,47 +89,32 @@ class Session:
         self._wait()
         return self.playback.asked == "quit" or self.clock() >= self.deadline
 
-    def _play(self, options: Options) -> None:
-        began, job, before, self._run = self.clock(), plan(options), self.job, None
-        if before is None:
-            remark(drawn(options, job))
-        since = self._beginning(job, options)  # before anything is written: it may be refused
-        exported = self._made(job) if options.export else None
-        with outlets(options, exported, self.failures) as out:
+    def _play(self, this: ShownRun) -> None:
+        began, options = self.clock(), this.options
+        if self.job is None:
+            remark(drawn(options, this.job))
+        since = _beginning(this)  # before anything is written: it may be refused
+        with outlets(options, this.run if options.export else None, self.failures) as out:
             self.output.begin()
-            self.job = job
+            self.job = this.job
             self._open_region(options)
             self._seekable = out.exports is None
             self.playback.begin(began, since)
-            self._write(self._frames(job, options, since, out))
+            self._write(self._frames(this, since, out))
             while self.playback.asked == "seek":
                 self._empty_screen()
                 since = self.playback.target
                 self.playback.begin(self.clock(), since)
-                self._write(self._frames(job, options, since, out))
+                self._write(self._frames(this, since, out))
         if self.playback.asked == "next":
             self.output.write(self._cleared(), self.deadline)
 
-    def _made(self, job: Job) -> "Run":
-        """The run of the newest job. It is made once, since a seek needs its timeline again."""
-        from llmsim.run.simulation import run_of  # the typed command does not wait for it
-
-        self._run = self._run or run_of(job)
-        return self._run
-
-    def _beginning(self, job: Job, options: Options) -> float:
-        """The show second at which a run begins. Raises OptionError where the run is shorter."""
-        if not options.from_:
-            return 0.0
-        from llmsim.show.player import beginning
-
-        return beginning(self._made(job), options)
-
-    def _frames(self, job: Job, options: Options, since: float, out: Outlets) -> Iterator[Frame]:
+    def _frames(self, this: ShownRun, since: float, out: Outlets) -> Iterator[Frame]:
         """The frames of a run from a show second on; its exports get them, too."""
+        options, region = this.options, self._region
         screen, first = self.output.screen, None
-        if not (since or self._run or self._region):  # the typed command needs no timeline
-            first = opening(job, options, screen())
+        if not (since or out.exports or region):  # the typed command needs no timeline
+            first = opening(this.job, options, screen())
         if first:
             yield first
         from llmsim.show.player import play  # that is shown before all else is imported
@@ -141,8 +123,7 @@ class Session:
             return out.tee(self._interruptible(coming))
 
         complete, opened = out.exports is not None, first.text.count("\n") if first else 0
-        run, region = self._made(job), self._region
-        frames = play(run, options, screen, since, through, region, complete, opened)
+        frames = play(this.run, options, screen, since, through, region, complete, opened)
         yield from out.taped(frames, screen)
 
     def _write(self, frames: Iterable[Frame]) -> None:
@@ -337,6 +318,15 @@ class Session:
         if self._region:
             board = self._region.board  # a board says it in its heading
             self._region.note = _cut(PAUSED) if self.playback.paused and not board else None
+
+
+def _beginning(this: ShownRun) -> float:
+    """The show second at which a run begins. Raises OptionError where the run is shorter."""
+    if not this.options.from_:
+        return 0.0
+    from llmsim.show.player import beginning
+
+    return beginning(this.run, this.options)
 
 
 def _cut(text: str) -> "Note":
