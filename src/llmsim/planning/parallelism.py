@@ -147,7 +147,7 @@ def _bases(
                 engine=able.engine,
             )
             base = as_wished(base, wish)
-            if _shares(config, base, able, wish):
+            if _comes_out_even(config, base, able, wish):
                 yield from _pieced(config, base, able, wish)
 
 
@@ -161,14 +161,25 @@ def _pieced(config: Architecture, base: Layout, able: Parallelism, wish: Wish) -
     yield made
 
 
-def _shares(config: Architecture, layout: Layout, able: Parallelism, wish: Wish) -> bool:
+def shares_experts(ranks: int, tp: int, ep: int, able: Parallelism) -> bool:
+    """Whether the ranks that share states are whole groups of `ep` ranks that share experts.
+
+    Some frameworks let these groups reach over tensor ranks.
+    """
+    return ranks % ep == 0 or (able.whole_experts and ranks * tp % ep == 0)
+
+
+def has_replicas(dp: int, cp: int, replicas: int) -> bool:
+    """Whether the data ranks divide into replicas of HSDP, each of two ranks or more."""
+    return dp % replicas == 0 and dp * cp > replicas
+
+
+def _comes_out_even(config: Architecture, layout: Layout, able: Parallelism, wish: Wish) -> bool:
     """Whether data and context ranks can be divided into replicas and shares of the experts."""
-    ranks = state_ranks(layout)
-    sharers = ranks * (layout.tp if able.whole_experts and ranks % layout.ep else 1)
+    several = layout.replicas > 1 and has_replicas(layout.dp, layout.cp, layout.replicas)
     return (
-        layout.dp % layout.replicas == 0
-        and not (wish.hybrid and (layout.replicas == 1 or ranks == 1))
-        and sharers % layout.ep == 0
+        (several or not wish.hybrid)
+        and shares_experts(state_ranks(layout), layout.tp, layout.ep, able)
         and config.experts % layout.ep == 0
     )
 

@@ -9,7 +9,13 @@ from llmsim.job.framework import Framework
 from llmsim.job.layout import Parallelism, Precision
 from llmsim.model.architecture import Architecture
 from llmsim.options.wanted import Wanted
-from llmsim.planning.parallelism import node_size, shardings, shares_heads
+from llmsim.planning.parallelism import (
+    has_replicas,
+    node_size,
+    shardings,
+    shares_experts,
+    shares_heads,
+)
 from llmsim.planning.wish import Wish, switched, unit
 from llmsim.text.wording import either
 
@@ -230,22 +236,19 @@ def _pieces(config: Architecture, sequence: int, wish: Wish) -> Iterator[Sentenc
 
 
 def _shares(gpu: Gpu, gpus: int, wish: Wish, able: Parallelism) -> Iterator[Sentence]:
-    """What does not come out even of the data and context ranks: experts and replicas.
-
-    Some frameworks let ranks that share experts reach over tensor ranks.
-    """
+    """What does not come out even of the data and context ranks: experts and replicas."""
     ep, cp = wish.ep or 1, wish.cp or 1
     dp = wish.dp or gpus // ((wish.tp or 1) * (wish.pp or 1) * cp) or 1
-    ranks = dp * cp
+    ranks, tp = dp * cp, wish.tp or 1
     known = bool(wish.dp or (wish.tp and wish.pp))
     nodes = gpus // node_size(gpus, wish.per_node or gpu.per_node)
-    sharers = ranks * (wish.tp or 1) if able.whole_experts else ranks
-    if (known or sharers < ep) and ranks % ep and sharers % ep:
+    most = ranks * tp if able.whole_experts else ranks
+    if (known or most < ep) and not shares_experts(ranks, tp, ep, able):
         yield _about("ep", ep, f"does not divide the {ranks:,} data and context ranks.")
     replicas = wish.replicas or nodes
     if wish.hybrid and replicas == 1:
         yield ("sharding = hsdp has a replica on each node, and there is one: give replicas.",)
-    elif wish.hybrid and known and (dp % replicas or ranks == replicas):
+    elif wish.hybrid and known and not has_replicas(dp, cp, replicas):
         shared = f"replicas = {replicas:,} of sharding = hsdp do not divide dp {dp:,}"
         yield (f"{shared} into parts of two ranks or more.",)
 
