@@ -16,7 +16,8 @@ from typing import NamedTuple
 from llmsim.cli import configuration, listing
 from llmsim.job.records import Software
 from llmsim.physics.hardware.memory import Memory
-from tools.event_docs import USUAL, fields_of, source
+from tools.event_docs import USUAL
+from tools.event_schema import fields_of, source
 from tools.generated import ROOT, written
 
 PAGE = ROOT / "docs" / "print-config.md"
