@@ -13,7 +13,7 @@ import pyte
 
 from llmsim.board.board import View
 from llmsim.board.gauges import Cluster, Gauge, Trail
-from llmsim.board.plots import Training
+from llmsim.board.training import Training
 from llmsim.hosts.keys import hint
 from llmsim.options.table import Options
 from llmsim.physics import noise

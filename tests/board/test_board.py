@@ -11,13 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmsim.board.board import SHARE, View, board, rows_of
+from llmsim.board.board import SHARE, SHORTER, View, board, rows_of
 from llmsim.board.heat_map import MOST_CELLS
 from llmsim.board.letters import big
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run import simulation
-from llmsim.run.events import Event, Status, Step, Validated
+from llmsim.run.events import Event, PhaseName, Status, Step, Validated
 from llmsim.run.moment import state
 from llmsim.run.timeline import run_ended, training_began
 from llmsim.show.dashboard import Dashboard
@@ -132,16 +132,20 @@ def test_a_board_of_usual_size_has_all_parts(width: int) -> None:
     assert sum(0x2800 < ord(glyph) <= 0x28FF for glyph in text) > 20
 
 
+@pytest.mark.parametrize("phase", ["validation", "checkpoint"])
 @pytest.mark.parametrize("gpus", [1, 3, 8])
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
-def test_how_much_of_a_phase_is_over_takes_no_room_from_the_titles(gpus: int, width: int) -> None:
-    view, screen = view_of(gpus, "launch"), TERMINAL._replace(width=width, height=30)
+def test_how_much_of_a_pause_is_over_takes_no_room_from_the_titles(
+    phase: PhaseName, gpus: int, width: int
+) -> None:
+    screen = TERMINAL._replace(width=width, height=30)
+    view = view_of(gpus)._replace(phase=phase, phase_share=0.5)
     heading = texts(board(view, screen))[0]
     without = texts(board(view._replace(phase_share=-1.0), screen))[0]
     for title in view.titles[:2]:
         assert title not in without or title in heading
-    assert "launch" in heading
-    assert width < 80 or gpus > 1 or f"launch {round(100 * view.phase_share)}%" in heading
+    assert phase in heading or SHORTER[phase] in heading
+    assert width < 80 or gpus > 1 or "━━━━────" in heading
 
 
 @pytest.mark.parametrize(("phase", "word"), [("validation", "valid."), ("checkpoint", "saving")])
@@ -150,9 +154,19 @@ def test_a_phase_has_a_shorter_name_where_its_share_has_no_room(phase: str, word
         titles=("Pebble-160M", "8 x H200"), brief="8 x H200", phase=phase, phase_share=0.74
     )
     heading = texts(board(view, TERMINAL._replace(width=80, height=24)))[0]
-    assert f"Pebble-160M · 8 x H200 ─── {word} 74% " in heading
+    assert f"Pebble-160M · 8 x H200 ─── {word} ━━─ " in heading
     wide = texts(board(view, TERMINAL._replace(width=120, height=24)))[0]
-    assert f"{phase} 74% " in wide
+    assert f"{phase} ━━━━━━── " in wide
+
+
+@pytest.mark.parametrize("phase", ["launch", "validation", "checkpoint", "export"])
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_a_screen_has_one_percentage_of_time(phase: PhaseName, width: int) -> None:
+    """Two of them, of the phase and of the run, looked alike."""
+    view = view_of(8, phase if phase in MOMENTS else "middle")._replace(phase=phase)
+    rows = texts(board(view._replace(phase_share=0.5), TERMINAL._replace(width=width, height=30)))
+    assert "%" in rows[-1]
+    assert not any(f"{digit}%" in rows[0] for digit in "0123456789")
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -8,7 +8,8 @@ import pytest
 
 from llmsim.board.board import board
 from llmsim.board.letters import big
-from llmsim.board.plots import Training, loss_curve
+from llmsim.board.plots import loss_curve
+from llmsim.board.training import Training
 from llmsim.board.wall import wall
 from llmsim.job.records import Asked
 from llmsim.options.table import Options
@@ -94,7 +95,7 @@ def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
         assert view.wall
         shown = view.wall()
         assert shown.doing[-1][1] == f"1 {word}, rank 5", kind
-        assert [number for _, name, number in shown.numbers if "tokens per" in name] == ["0"]
+        assert [each.number for each in shown.numbers if "tokens per" in each.name] == ["0"]
 
 
 @pytest.mark.parametrize("step", [850, 1000, 1200, 1900])

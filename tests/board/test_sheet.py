@@ -99,19 +99,6 @@ def test_a_board_below_the_name_shows_the_plan_with_one_heading(told: int) -> No
     assert any(row.lstrip().startswith("step ") for row in shown)
 
 
-def test_heading_and_bar_say_the_same_part_of_a_launch() -> None:
-    run, screen = a_run(64), screen_of(120, 40)
-    shown, seen = Dashboard(run), set[str]()
-    for tenth in range(1, 60):
-        view = shown.view(tenth / 2, 1.0)
-        if view.phase == "launch":
-            rows = [text_of(row) for row in board(view, screen)]
-            parts = [re.findall(r"\d+%", row) for row in (rows[0], rows[-1])]
-            assert parts[0][0] == parts[1][0]
-            seen.add(parts[0][0])
-    assert len(seen) > 20
-
-
 def test_a_part_of_a_longer_run_says_which() -> None:
     """The steps of the part, what it reads, and its place in the plan of the whole run."""
     run = run_of(plan(Options(seed=4, start=START, gpus=131_072)))

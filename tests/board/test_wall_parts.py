@@ -5,15 +5,16 @@ from datetime import datetime
 
 import pytest
 
-from llmsim.board.board import View
+from llmsim.board.board import View, board
 from llmsim.board.wall import wall
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.events import Evaluated
+from llmsim.run.events import Evaluated, Summary
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, run_ended
-from llmsim.show.dashboard import Dashboard
+from llmsim.show.dashboard import Dashboard, closing
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import Pace
 from llmsim.show.playback import Playback
 from llmsim.show.player import play
 from llmsim.text import units
@@ -164,7 +165,7 @@ def test_no_token_is_read_while_the_model_is_exported(part: float) -> None:
     view, _ = rows_at(run, export.began + part * (export.ended - export.began), screen_of(160, 45))
     for each, idle in ((before, False), (view, True)):
         assert each.wall
-        numbers = {name: number for _, name, number in each.wall().numbers}
+        numbers = {figure.name: figure.number for figure in each.wall().numbers}
         assert (numbers["tokens per second"] == "0") == idle
         assert (each.training.throughput_number.strip() == "0") == idle
         mfu = next(number for _, name, number in each.training.numbers if name == "mfu")
@@ -176,3 +177,79 @@ def test_the_bar_of_the_benchmarks_after_an_export_says_that_they_are_the_final_
     done = next(event for event in events(run) if isinstance(event, Evaluated))
     _, rows = rows_at(run, done.at - done.seconds / 2, screen_of(160, 45))
     assert rows[-1].startswith(" Final benchmarks ")
+
+
+@pytest.mark.parametrize("gpus", [8, 1024])
+def test_the_power_of_a_wall_has_its_limit(gpus: int) -> None:
+    """The sum of the limits of all GPUs, as nvtop has 100 % at the top of each graph."""
+    run = run_of(plan(WANTED._replace(gpus=gpus, gpu="NVIDIA H100 80GB HBM3")))
+    limit = {8: "5.6 kW", 1024: "716.8 kW"}[gpus]  # 700 W each, by NVIDIA's sheet
+    at = 0.4 * run_ended(run)
+    _, rows = rows_at(run, at, screen_of(160, 45))
+    head = next(number for number, row in enumerate(rows) if "─ power " in row)
+    foot = next(number for number, row in enumerate(rows) if "─ links " in row)
+    assert f" {limit} ┤" in rows[head + 1]
+    assert " 0 kW ┤" in rows[foot - 1]
+    small = next(row for row in rows_at(run, at, screen_of(80, 24))[1] if "─ power " in row)
+    assert small.rstrip().endswith(f" 0 to {limit} ─")
+
+
+def test_the_links_of_a_wall_have_a_round_number_above_them() -> None:
+    run, screen = a_run(), screen_of(160, 45)
+    pace = Pace(run, DURATION)
+    shown = pace.shown(0.4 * run_ended(run))
+    view = Dashboard(run, pace.simulated).view(pace.simulated(shown), shown)
+    assert view.wall
+    rows = [text_of(row) for row in wall(view, view.wall(), [], screen)]
+    head = next(number for number, row in enumerate(rows) if "─ links " in row)
+    top = re.search(r" (\d+\.?\d*) (.B/s) ┤", rows[head + 1])
+    assert top
+    size = {"GB/s": 1.0, "TB/s": 1e3, "PB/s": 1e6}[top[2]]
+    most = max(view.cluster.links(100)) / size
+    assert most <= float(top[1]) <= 1.7 * most
+    assert len(top[1].replace(".", "").strip("0")) <= 2
+
+
+@pytest.mark.parametrize(("kind", "words"), [("checkpoint", "save"), ("validation", "validation")])
+def test_the_speed_is_grey_while_training_waits(kind: str, words: str) -> None:
+    """Its large digits stayed blue during a save, as if steps were made."""
+    run, screen = a_run(), screen_of(160, 45)
+    during = [segment for segment in run.timeline if segment.kind == kind][1]
+    for at, waits in ((during.began - 1e-3, False), ((during.began + during.ended) / 2, True)):
+        view, rows = rows_at(run, at, screen)
+        assert view.wall
+        roles = {figure.name: figure.role for figure in view.wall().numbers}
+        assert (roles["tokens per second"], roles["MFU"]) == (
+            ("label", "label") if waits else ("throughput", "mfu")
+        )
+        assert any(f"tokens per second before the {words}" in row for row in rows) == waits
+        small = [span for row in board(view, screen_of(80, 24)) for span in row]
+        assert (("label", view.training.throughput_number) in small) == waits
+
+
+def test_the_lines_of_a_wall_have_a_key() -> None:
+    run = a_run("gpu-lost@40%")
+    down = next(segment for segment in run.timeline if segment.kind == "outage")
+    first = next(segment for segment in run.timeline if segment.kind == "training")
+    heads = []
+    for at in (first.ended - 1e-3, down.began - 1e-3, down.ended):
+        _, rows = rows_at(run, at, screen_of(160, 45))
+        heads.append(next(row for row in rows if row.startswith(" ─ loss ")).partition("│  ─")[0])
+    assert [("┊ save" in head, "│ failure" in head) for head in heads] == [
+        (False, False), (True, True), (True, True),
+    ]  # fmt: skip
+
+
+def test_what_is_read_of_a_part_and_of_the_whole_have_their_names() -> None:
+    """A wall said 96.2B tokens, and the poster after it 20.7B."""
+    part, whole = a_run(), exported_run()
+    assert part.job.schedule.first_step > 1 == whole.job.schedule.first_step
+    for run, names in (
+        (part, ("tokens read since step 1", "tokens of this job")),
+        (whole, ("tokens read", "tokens")),
+    ):
+        ended = next(event for event in events(run) if isinstance(event, Summary))
+        _, rows = rows_at(run, 0.5 * run_ended(run), screen_of(160, 45))
+        below = next(row for row in rows if "training loss" in row)
+        last = closing(ended, run.job).numbers
+        assert (re.split(r" {3,}", below.strip())[-1], last[-2][1]) == names

@@ -19,8 +19,8 @@ from llmsim.board.curves import rule
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import MOST_GPUS, Panel, gpu_panel
 from llmsim.board.letters import titled
-from llmsim.board.plots import Training
 from llmsim.board.sheet import in_columns, planned
+from llmsim.board.training import Training
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
@@ -144,9 +144,14 @@ def _titles(view: View, room: int, screen: Screen) -> Row:
 
 
 def heading(view: View, screen: Screen) -> Row:
-    """The titles in a line across the screen."""
+    """The titles in a line across the screen, and the key of the curve's marks if it has room."""
     width = screen.width - 1
-    return _ruled(width, [(3, _titles(view, width - 6, screen))], screen)
+    titles = _titles(view, width - 6, screen)
+    marked = view.training._replace(validated=())  # a number of the poster has their mark
+    signs = plots.key(marked, width - length(titles) - 3 * GAP, screen)
+    return _ruled(
+        width, [(3, titles), (width - length(signs) - 3, signs)][: 1 + bool(signs)], screen
+    )
 
 
 def heading_of(view: View, width: int, screen: Screen) -> Row:
@@ -163,25 +168,27 @@ def _banded(view: View, heading: Row) -> Row:
 
 
 PACE_NEEDS = 32  # cells of a heading that has room for the pace
-SHARE_NEEDS = 30  # the same for how much of a phase is over
-# Names of phases where only the short one leaves room for how much of the phase is over: in a long
-# validation nothing else may move.
+SHARE_NEEDS = 30  # the same for how much of a pause is over
+# The pauses of a training, each with its short name, where only that leaves room for how much of
+# it is over: in a long one nothing else may move. What other phases have done is on the lowest row.
 SHORTER = {"validation": "valid.", "checkpoint": "saving"}
+BARS = 8, 4, 3  # cells of the bar of a pause: the lowest row has the percentage, of the run
 
 
 def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     """The titles at the left and the phase at the right of a line of this width.
 
-    How much of the phase is over is told only where it takes no room from the first two titles.
+    How much of a pause is over is told only where it takes no room from the first two titles.
     """
     name = view.word or view.phase
     phase = _phase(view, name, width)
-    if view.phase != "training" and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        share = ("label", f" {percent_of(view.phase_share):2d}%")
+    if view.phase in SHORTER and width >= SHARE_NEEDS and view.phase_share >= 0.0:
         first = view._replace(titles=view.titles[:2])
         usual = _before(first, phase, width, screen)[1]
-        for word in (name, SHORTER.get(name, name)):
-            longer = (*_phase(view, word, width), share)
+        words = (*((name, cells) for cells in BARS), (SHORTER[view.phase], BARS[-1]))
+        for word, cells in words:
+            filled, rest = rule(view.phase_share, cells, screen.unicode)
+            longer = (*_phase(view, word, width), ("", " "), (view.phase, filled), ("track", rest))
             if _before(first, longer, width, screen)[1] == usual:
                 phase = longer
                 break

@@ -10,7 +10,7 @@ from math import fsum
 
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_cells import TILE, Kind, compact, detailed, tile
-from llmsim.board.graphs import edge, history
+from llmsim.board.graphs import SCALE, on_scale
 from llmsim.board.heat_map import degrees, heat_map
 from llmsim.board.node_cells import by_node
 from llmsim.text.screen import Screen
@@ -22,7 +22,6 @@ GAP = 3  # cells between two columns of cells
 FEW = 4  # GPUs that have graphs each wherever there is room
 MANY_NEED = 1.75  # times that room for each of more GPUs: else a row each is clearer
 LEAST_GRAPH = 2  # rows of the cluster's power
-SCALE = 10  # cells of its scale
 MAP_SHARE = 0.68  # of the rows of a large cluster's panel, where its power is below its map
 
 
@@ -131,17 +130,20 @@ def _with_whole(panel: Panel, cluster: Cluster, rows: int, screen: Screen) -> Pa
 
 def _power(cluster: Cluster, width: int, rows: int, screen: Screen) -> list[Row]:
     """What all GPUs have drawn, with the ends of its scale at the left."""
-    room = width - SCALE
-    values = tuple(cluster.power(room * (2 if screen.unicode else 1)))
+    columns = (width - SCALE) * (2 if screen.unicode else 1)
+    values = cluster.power(columns)
     if rows < LEAST_GRAPH or not values:
         return []
-    top = cluster.full.watts * cluster.gpus / 1000 * 1.05
-    graph = history(values, room, rows, screen, "violet", top)
-    labels = [kilowatts(top), *[""] * (len(graph) - 2), "0 kW"]
-    return [
-        (("label", f"{label:>{SCALE - 2}} "), ("track", edge(bool(label), screen)), *row)
-        for label, row in zip(labels, graph, strict=True)
-    ]
+    return on_scale(values, width, rows, screen, "violet", power_scale(cluster))
+
+
+def power_scale(cluster: Cluster) -> tuple[float, str, str]:
+    """The scale of what all GPUs draw: its top, kW, and the names of its ends. The top is the sum
+    of their limits.
+    """
+    top = cluster.full.watts * cluster.gpus / 1000
+    number, unit = (top / 1000, "MW") if top >= 1000 else (top, "kW")
+    return top, f"{number:.4g} {unit}", f"0 {unit}"
 
 
 def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:

@@ -15,6 +15,7 @@ from llmsim.text.style import Row, Span, shade
 from llmsim.typed import NamedTuple
 
 LABELS = 7  # cells of a curve's scale
+SCALE = 10  # cells of a history's scale, whose numbers have units
 GROUND = "⣀"
 TICKS_APART = 2  # rows between two numbers of the scale, at least
 LEAST_TICKS = 3
@@ -73,6 +74,32 @@ def history(
         return drawn
     heights = [None] * (columns - len(shown)) + [min(value / top, 1.0) for value in shown]
     return [((shade(hue, 1.0), _filled_ascii(heights, rows, row)),) for row in range(rows)]
+
+
+def on_scale(
+    values: Sequence[float],
+    width: int,
+    rows: int,
+    screen: Screen,
+    hue: str,
+    ends: tuple[float, str, str],
+) -> list[Row]:
+    """A history with a scale at its left: its highest value, and the names of both ends."""
+    top, high, low = ends
+    graph = history(tuple(values), width - SCALE, rows, screen, hue, top)
+    labels = [high, *[""] * (rows - 2), low]
+    return [
+        (("label", f"{label:>{SCALE - 2}} "), ("track", edge(bool(label), screen)), *row)
+        for label, row in zip(labels, graph, strict=True)
+    ]
+
+
+def nice_above(value: float) -> float:
+    """The lowest round number that is not below a value: an end of a scale that seldom moves."""
+    if value <= 0.0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next((nice * power for nice in _NICE if nice * power >= value), 10.0 * power)
 
 
 def _filled_ascii(heights: Sequence[Height], rows: int, row: int) -> str:

@@ -1,6 +1,6 @@
 """The left part of the board: loss, learning rate and throughput as numbers and curves."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import isfinite, isnan, nan
@@ -9,18 +9,15 @@ from llmsim.board.curves import Height, curve, spark
 from llmsim.board.graphs import LABELS, Mark, log_curve, scale
 from llmsim.board.letters import ROWS, big
 from llmsim.board.letters import width as big_width
+from llmsim.board.training import Mean, Number, Training, Value, speed
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length, merged
-from llmsim.typed import NamedTuple
 
-Value = Callable[[int], float]
-Number = tuple[str, str, str]  # role, name, number
 # The names of large numbers where they stand in a narrow line.
 SHORT = {
     "training loss": "loss", "validation": "val",
-    "tokens per second": "tok/s", "tokens read": "read",
+    "tokens per second": "tok/s", "tokens read": "read", "tokens of this job": "tokens",
 }  # fmt: skip
-Mean = Callable[[int, int], float]  # of the steps from the first to the last, both included
 
 ZOOMS = 5  # the curve's span is doubled this often until it is the whole run
 CLIPPED = 0.08  # the part of the curve that may leave it at the top: the first steep fall
@@ -37,27 +34,8 @@ BETWEEN = 3  # cells after a big number
 ALSO_BIG = "val", "mfu"  # numbers that are big where there is room for more
 AXIS_NEEDS = 15  # rows of a part that has room for the numbers of steps
 AXIS_APART = 11  # cells between two of these, at least
+APART = "    "  # between the numbers and the key of the marks
 _ROUND = [nice * 10**decade for decade in range(8) for nice in (1, 2, 5)]
-
-
-class Training(NamedTuple):
-    """How far training is. The functions are asked only for what is shown."""
-
-    step: int  # the last complete one; 0 before the first
-    steps: int
-    loss: Mean
-    rate: Value
-    throughput: Mean  # tokens per second
-    numbers: tuple[Number, ...]  # the most important first
-    rate_number: str
-    throughput_number: str
-    validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
-    broken: tuple[int, ...] = ()  # the steps after which incidents struck
-    saved: tuple[int, ...] = ()  # the steps of which there are checkpoints
-    throughput_usual: str = ""  # while steps are made
-    alarm: tuple[str, ...] = ()  # role and word in capitals for why none are made, if none are
-    before: int = 0  # steps before the first one here, of a part of a longer run
-    whole: int = 0  # steps of the longer run, if this is a part of one
 
 
 def span(step: int, steps: int) -> int:
@@ -169,6 +147,21 @@ def _marks(
     return tuple(marks)
 
 
+def key(training: Training, room: int, screen: Screen) -> Row:
+    """What the marks on the curve stand for, as many as there is room for."""
+    row: list[Span] = []
+    for role, glyphs, name, found in (
+        ("validation", VALIDATED, "validation", training.validated),
+        ("save", SAVED, "save", training.saved),
+        ("error", BROKEN, "incident", training.broken),
+    ):
+        more: list[Span] = [("", "  " * bool(row)), (role, glyphs[not screen.unicode])]
+        more.append(("label", f" {name}"))
+        if found and length(row) + length(more) <= room:
+            row += more
+    return tuple(row)
+
+
 def rate_line(training: Training, width: int, screen: Screen) -> Row:
     """The learning rate so far, and in grey what is planned; on the time axis of the loss."""
     columns = width * (2 if screen.unicode else 1)
@@ -234,12 +227,22 @@ def plots(training: Training, width: int, rows: int, screen: Screen) -> list[Row
 
 
 def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
-    """The newest numbers: two of them big where there is room, else in one row or two."""
-    speed = training.alarm[0] if training.alarm else "throughput"
-    more = (
-        ("rate", "lr", training.rate_number),
-        (speed, "tok/s", training.throughput_number),
-    )
+    """The newest numbers: two of them big where there is room, else in one row or two.
+    What the marks on the curve stand for follows, where there is room for it.
+    """
+    lines = _numbers(training, width, rows, screen)
+    if rows < TWO_ROWS or not training.numbers:
+        return lines
+    *_, last = lines
+    used = length(last) + len(APART)
+    signs = key(training, width - used, screen)
+    return [*lines[:-1], (*last, ("", APART), *signs)] if signs else lines
+
+
+def _numbers(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The same without a key for the marks on the curve."""
+    role, newest = speed(training)
+    more = (("rate", "lr", training.rate_number), (role, "tok/s", newest))
     if not training.numbers:
         coming = numbers(training._replace(numbers=more), width)
         return [numbers(training, width), coming][: 1 + (rows >= TWO_ROWS)]
@@ -253,6 +256,8 @@ def _heading(training: Training, width: int, rows: int, screen: Screen) -> list[
         if training.alarm:
             shown = [("label", name, number) for _, name, number in shown]
             shown[1] = (training.alarm[0], "tok/s 0", training.alarm[1])
+        elif training.paused and len(longer := f"tok/s {training.paused}") <= big_width(newest):
+            shown[1] = (role, longer, newest)
         return [*_big(tuple(shown)), numbers(training._replace(numbers=tuple(rest)), width)]
     if rows >= TWO_ROWS:
         first, others = _fitting(training.numbers, width)
@@ -325,10 +330,8 @@ def _on_line(text: str, dash: str) -> Iterator[Span]:
 
 def vitals(training: Training, width: int, screen: Screen) -> Row:
     """All in one line: the newest numbers, and the loss as a sparkline."""
-    more = (
-        ("rate", "lr", training.rate_number),
-        ("throughput", "tok/s", training.throughput_number),
-    )
+    role, newest = speed(training)
+    more = (("rate", "lr", training.rate_number), (role, "tok/s", newest))
     extended = training._replace(numbers=training.numbers + (more if training.numbers else ()))
     row = numbers(extended, width if width < 40 else width * 3 // 5)
     room = width - length(row) - 2

@@ -14,6 +14,7 @@ from llmsim.board import plots
 from llmsim.board.board import View, heading
 from llmsim.board.graphs import LABELS
 from llmsim.board.letters import ROWS, big, enlarged, largest, width
+from llmsim.board.training import Training
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
 from llmsim.text.wording import wrapped
@@ -56,7 +57,7 @@ def poster(view: View, closing: Closing, screen: Screen, alone: bool = False) ->
     return [*above, heading(view, screen), *((("", " "), *row) if row else () for row in body)]
 
 
-def _curve(training: plots.Training, width: int, rows: int, screen: Screen) -> list[Row]:
+def _curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The loss, and below it the steps where there is room for them."""
     if rows <= 1:
         return []

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from llmsim.board import plots
 from llmsim.board.graphs import LABELS, edge, history
-from llmsim.board.plots import Training, Value
+from llmsim.board.training import Training, Value
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, clipped, length
 
@@ -74,12 +74,18 @@ def _width(facts: Facts) -> int:
 # --- the plan ----------------------------------------------------------------------------------
 
 
-def ruled(words: Sequence[Span], width: int, screen: Screen) -> Row:
-    """A line with words near its beginning: the head of a part. Words too many are cut."""
+def ruled(words: Sequence[Span], width: int, screen: Screen, end: Sequence[Span] = ()) -> Row:
+    """A line with words near its beginning: the head of a part. Words too many are cut. What is to
+    stand near the end of the line is left out where there is no room for it.
+    """
     dash = "─" if screen.unicode else "-"
     words = [*clipped(list(words), width - RULED, "…" if screen.unicode else ">")]
     rest = width - length(words) - RULED
-    return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
+    closing = length(end) + RULED
+    if not end or rest < closing:
+        return (("track", f"{dash} "), *words, ("", " "), ("track", dash * max(rest, 0)))
+    before = ("track", dash * (rest - closing)), ("", " ")
+    return (("track", f"{dash} "), *words, ("", " "), *before, *end, ("", " "), ("track", dash))
 
 
 def planned(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:

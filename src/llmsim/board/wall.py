@@ -23,9 +23,9 @@ from llmsim.board.board import View, heading_of, padded, progress
 from llmsim.board.graphs import LABELS, Mark, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, enlarged, largest, titled
 from llmsim.board.letters import width as width_of
-from llmsim.board.plots import Number
 from llmsim.board.sheet import LOOSE, in_columns, planned, ruled
-from llmsim.board.wall_content import Wall
+from llmsim.board.training import Training, speed
+from llmsim.board.wall_content import Figure, Wall
 from llmsim.board.wall_gpus import gpus
 from llmsim.text import units
 from llmsim.text.screen import Screen
@@ -45,7 +45,8 @@ MARKS = {
     "checkpoint": ("save", "┊", ":"),
     "failure": ("failure", "│", "#"),
 }
-FADED = "failure", shade("red", 0.6)  # the role of failures, and that of more than a few
+NAMED = {"checkpoint": "save", "failure": "failure"}
+FADED = shade("red", 0.6)  # the role of more than a few failures
 FEW = 6  # failures that stand out on the curve: more would hide it
 
 
@@ -86,11 +87,12 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
 
     While no step is made, the throughput's place has the word for it.
     """
-    usual = more.usual or tuple(number for *_, number in more.numbers)
+    usual = more.usual or tuple(each.number for each in more.numbers)
+    names = [_below(each) for each in more.numbers]
     for times in range(largest(screen), 0, -1):
         sizes = [
-            max(times * width_of(number), times * width_of(other), len(name))
-            for (_, name, number), other in zip(more.numbers, usual, strict=True)
+            max(times * width_of(each.number), times * width_of(other), len(name))
+            for each, other, name in zip(more.numbers, usual, names, strict=True)
         ]
         gap = (inner - sum(sizes)) // len(sizes)
         fits = gap >= APART
@@ -101,27 +103,34 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
         return [_in_line(numbers, usual, inner)]
     if alarm:
         role, word = alarm
-        numbers = [("label", name, number) for _, name, number in numbers]
-        room = times * width_of(word) <= sizes[1] + gap - APART
-        numbers[1] = (role, numbers[1][1], word if room else numbers[1][2])
+        numbers = [each._replace(role="label") for each in numbers]
+        if times * width_of(word) <= sizes[1] + gap - APART:
+            numbers[1] = numbers[1]._replace(number=word)
+        numbers[1] = numbers[1]._replace(role=role)
     rows: list[list[Span]] = [[] for _ in range(times * ROWS + 1)]
-    for (role, name, number), size in zip(numbers, sizes, strict=True):
-        for row_, text in zip(rows, [*enlarged(big(number), times), name], strict=True):
-            row_.append((role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
+    for each, name, size in zip(numbers, names, sizes, strict=True):
+        longer = f"{name} {each.also}"
+        below = longer if len(longer) <= size + gap - APART else name
+        for row_, text in zip(rows, [*enlarged(big(each.number), times), below], strict=True):
+            row_.append((each.role if row_ is not rows[-1] else "label", f"{text:<{size + gap}}"))
     return [(), *map(tuple, rows), ()]
 
 
-def _in_line(numbers: Sequence[Number], usual: Sequence[str], inner: int) -> Row:
+def _below(figure: Figure) -> str:
+    """What stands below large digits."""
+    return f"{figure.name}, {figure.unit} of {figure.of}" if figure.of else figure.name
+
+
+def _in_line(numbers: Sequence[Figure], usual: Sequence[str], inner: int) -> Row:
     """The numbers in a line: with short names where that makes room for more of them."""
     rows: list[Row] = []
     for names in ({}, plots.SHORT):
         row: list[Span] = []
-        for (role, long, number), other in zip(numbers, usual, strict=True):
-            # "MFU, % of 989 TFLOP/s" stands below large digits: here the number has the unit.
-            name, _, unit = names.get(long, long).partition(", % of")
-            text = number + "%" * bool(unit)
-            extra: list[Span] = [("", "   " * bool(row)), ("label", f"{name} ")]
-            extra.append((role, f"{text:<{len(other) + bool(unit)}}"))
+        for each, other in zip(numbers, usual, strict=True):
+            room = len(other) + len(each.unit)
+            extra: list[Span] = [("", "   " * bool(row))]
+            extra.append(("label", f"{names.get(each.name, each.name)} "))
+            extra.append((each.role, f"{each.number + each.unit:<{room}}"))
             if length(row) + length(extra) <= inner:
                 row += extra
         rows.append(tuple(row))
@@ -168,20 +177,21 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
         return _plan(view, width, rows, screen)
     high = max(STRIPS, rows // 9) if screen.height >= HIGH else 1
     strips = [
-        ("gradient norm", more.gradient_number, more.gradient, "gradient"),
-        ("tokens/s", training.throughput_number, training.throughput, "throughput"),
+        ("gradient norm", ("gradient", more.gradient_number), more.gradient, "gradient"),
+        ("tokens/s", speed(training), training.throughput, "throughput"),
     ]
     room = width - LABELS
     columns = room * (2 if screen.unicode else 1)
     below: list[Row] = []
     if rows >= 9:
-        for name, number, mean, role in strips:
-            below.append(ruled((("label", f"{name} "), (role, number.strip())), width, screen))
-            below += _strip(training, mean, columns, high, role, screen)
+        for name, (newest_role, number), mean, role in strips:
+            shown, ends = _strip(training, mean, columns, high, role, screen)
+            words = ("label", f"{name} "), (newest_role, number.strip())
+            below += [ruled(words, width, screen, ends), *shown]
         if high > 1 and training.step:
             below.append(plots.axis(training, room, screen))
     newest = _newest(view, width - len("- loss  "), screen)
-    above = [ruled((("label", "loss"), ("", " "), *newest), width, screen)]
+    above = [ruled((("label", "loss"), ("", " "), *newest), width, screen, _key(more, screen))]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
 
@@ -215,14 +225,28 @@ def _newest(view: View, width: int, screen: Screen) -> Row:
     return next((row for row in rows if length(row) <= width), first)
 
 
+def _roles(more: Wall) -> dict[str, str]:
+    """The roles of the lines on the curve, by what they stand for."""
+    many = sum(kind == "failure" for kind, _ in more.marks) > FEW
+    return {kind: FADED if many and kind == "failure" else MARKS[kind][0] for kind, _ in more.marks}
+
+
+def _key(more: Wall, screen: Screen) -> Row:
+    """What the lines on the curve stand for."""
+    row: list[Span] = []
+    for kind, role in sorted(_roles(more).items()):
+        glyph = MARKS[kind][1 + (not screen.unicode)]
+        row += [("", "  " * bool(row)), (role, glyph), ("label", f" {NAMED[kind]}")]
+    return tuple(row)
+
+
 def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:
     training = view.training
     steps = plots.span(training.step, training.steps)
     values = plots.samples(training, training.loss, columns, screen)
-    failures = sum(kind == "failure" for kind, _ in more.marks)
-    roles = dict([FADED] if failures > FEW else ())
+    roles = _roles(more)
     marks = [
-        Mark(step / steps, nan, roles.get(kind, MARKS[kind][0]), *MARKS[kind][1:])
+        Mark(step / steps, nan, roles[kind], *MARKS[kind][1:])
         for kind, step in more.marks
         if step <= steps
     ]
@@ -239,25 +263,28 @@ def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> li
 
 
 def _strip(
-    training: plots.Training,
+    training: Training,
     mean: Callable[[int, int], float],
     columns: int,
     rows: int,
     role: str,
     screen: Screen,
-) -> list[Row]:
-    """A curve of a few rows, on the loss curve's axis."""
+) -> tuple[list[Row], Row]:
+    """A curve of a few rows, on the loss curve's axis, and its ends if it has no scale."""
     values = plots.samples(training, mean, columns, screen)
     ends = _ends(values)
     lines = plain_curve(values, ends, columns, rows, screen.unicode)
-    labels = [""] * rows
-    if rows > 1 and values:
-        labels[-1], labels[0] = map(_told, ends)
-        labels[-1] = labels[-1] if labels[-1] != labels[0] else ""
-    return [
+    low, high = map(_told, ends)
+    labels, told = [""] * rows, list[Span]()
+    if values and rows == 1:
+        told = [("label", low if low == high else f"{low} to {high}")]
+    elif values:
+        labels[-1], labels[0] = low if low != high else "", high
+    shown: list[Row] = [
         (("label", f"{label:>{LABELS - 1}} "), (role, line))
         for label, line in zip(labels, lines, strict=True)
     ]
+    return shown, tuple(told)
 
 
 @lru_cache(maxsize=4)

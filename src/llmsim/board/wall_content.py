@@ -5,10 +5,21 @@ from collections.abc import Callable
 from llmsim.typed import NamedTuple
 
 
+class Figure(NamedTuple):
+    """A big number."""
+
+    role: str
+    name: str
+    number: str
+    unit: str = ""  # "%", which stands behind the number where there are no large digits
+    of: str = ""  # what 100 % of it are
+    also: str = ""  # of when it is, where there is room to say so: "before the save"
+
+
 class Wall(NamedTuple):
     """What the wall shows beside what the board shows."""
 
-    numbers: tuple[tuple[str, str, str], ...]  # role, name, number: the big ones
+    numbers: tuple[Figure, ...]
     doing: tuple[tuple[str, str], ...]  # what the GPUs do: role, text
     gradient: Callable[[int, int], float]  # the mean gradient norm of steps
     gradient_number: str

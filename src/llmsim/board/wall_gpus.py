@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from math import fsum
 
 from llmsim.board.gauges import Cluster
-from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts
-from llmsim.board.graphs import history
+from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts, power_scale
+from llmsim.board.graphs import history, nice_above, on_scale
 from llmsim.board.sheet import RULED, ruled
 from llmsim.board.wall_content import Wall
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
 
 PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
+SCALED = 44, 3  # cells and rows of a history that has room for its scale at the left
+
+Ends = tuple[float, str, str]  # of a scale: its top, and the names of its top and its bottom
 
 
 def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
@@ -20,9 +23,9 @@ def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) ->
     lines: list[Row] = [ruled(doing, width, screen)]
     columns = width * (2 if screen.unicode else 1)
     power, links = _power(cluster, columns), cluster.links(columns)
-    named: tuple[tuple[str, str, str, str, Sequence[float]], ...] = (
-        ("power", "violet", "power ", _last(power, kilowatts), power),
-        ("throughput", "blue", "links ", _last(links, _bytes), links),
+    named: tuple[tuple[str, str, Row, Sequence[float], Ends], ...] = (
+        ("violet", "power", (("power", _last(power, kilowatts)),), power, power_scale(cluster)),
+        ("blue", "links", (("throughput", _last(links, _bytes)),), links, _links_scale(links)),
     )
     if cluster.gpus == 1:  # which shows its power itself, and sends nobody anything
         named = ()
@@ -33,11 +36,24 @@ def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) ->
         panel = gpu_panel(cluster, width, room, screen, whole=False)
         lines += [_words(panel.words, width), *panel.rows] if panel.words else panel.rows
     left = rows - len(lines) - len(named)
-    for place, (role, hue, name, number, values) in enumerate(named):
+    for place, (hue, name, newest, values, ends) in enumerate(named):
         high = max(1, left // len(named) + (place < left % len(named)))
-        lines.append(ruled((("label", name), (role, number)), width, screen))
-        lines += history(tuple(values), width, high, screen, hue)
+        named_so = (("label", f"{name} "), *newest)
+        if high >= SCALED[1] and width >= SCALED[0]:
+            lines.append(ruled(named_so, width, screen))
+            lines += on_scale(values, width, high, screen, hue, ends)
+        else:
+            limit: Row = (("label", f"0 to {ends[1]}"),)
+            lines.append(ruled(named_so, width, screen, limit))
+            lines += history(tuple(values), width, high, screen, hue, ends[0])
     return [*lines, *[()] * (rows - len(lines))][:rows]
+
+
+def _links_scale(values: Sequence[float]) -> Ends:
+    """The scale of what all GPUs send each other: a round number above the most of late."""
+    top = nice_above(max(values, default=0.0))
+    number, unit = _in_unit(top)
+    return top, f"{number:.4g} {unit}", f"0 {unit}"
 
 
 def _power(cluster: Cluster, columns: int) -> Sequence[float]:
@@ -64,10 +80,15 @@ def _last(values: Sequence[float], told: Callable[[float], str]) -> str:
 
 
 def _bytes(gb_s: float) -> str:
+    number, unit = _in_unit(gb_s)
+    return f"{number:.1f} {unit}" if unit == "GB/s" else f"{number:.2f} {unit}"
+
+
+def _in_unit(gb_s: float) -> tuple[float, str]:
     for unit, size in (("PB/s", 1e6), ("TB/s", 1e3)):
         if gb_s >= size:
-            return f"{gb_s / size:.2f} {unit}"
-    return f"{gb_s:.1f} GB/s"
+            return gb_s / size, unit
+    return gb_s, "GB/s"
 
 
 def _words(words: Sequence[tuple[int, str]], width: int) -> Row:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from llmsim.board.board import View
-from llmsim.board.plots import Training
 from llmsim.board.poster import Closing
+from llmsim.board.training import Training
 from llmsim.board.wall_content import Wall
 from llmsim.catalog.gpus import brief_name, device, short_name
 from llmsim.job.milestones import last_logged, part_done, steps_before, validated_steps
@@ -25,10 +25,11 @@ from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner, scan, step_ended
 from llmsim.show.gauge_readings import Readings, Simulated
-from llmsim.show.trouble import culprit, details, trouble
+from llmsim.show.trouble import BEFORE, culprit, details, trouble
 from llmsim.text import units
 
 MOST_SAVES = 24  # marks of checkpoints on the curve
+OF_PART = " of this job"  # what a part of a longer run has read
 MOST_VALIDATIONS = 16  # the same of validations: more would hide it
 
 # The kinds of segment that are a part of the training.
@@ -111,7 +112,8 @@ def closing(event: Summary, job: Job) -> Closing:
         numbers=(
             ("loss", "training loss", f"{event.final_loss:.4f}"),
             *(() if checked is None else (("number", "validation", f"{checked:.4f}"),)),
-            ("throughput", "tokens", units.short(event.tokens)),
+            # The wall has what the whole training has read, of which this may be a part.
+            ("throughput", "tokens" + OF_PART * (steps_before(job) > 0), units.short(event.tokens)),
             ("power", f"{device(job.gpu)}-hours", _hours(event.gpu_hours)),
         ),
         joke=names.last_line(job),
@@ -264,14 +266,17 @@ class Dashboard:
         before = steps_before(job)
         validated = latest_validation(self.run, moment.at)
         taught = learner(self.run, moment.segment)
+        before_it = BEFORE.get(moment.segment.kind, "")
         if logged:
             numbers.append(("curve", "loss", f"{logged.loss:.4f}"))
         if validated:
             numbers.append(("number", "val", f"{loss.validation(taught, validated):.4f}"))
         if logged:
             # Whose MFU it is: a framework's own may be a share of another peak.
-            mfu = 0.0 if makes_no_steps(moment) else logged.mfu
-            numbers.append(("mfu", "mfu", f"{mfu:.1%} of {job.gpu.tflops:,.0f}T"))
+            mfu, grey = (0.0, True) if makes_no_steps(moment) else (logged.mfu, bool(before_it))
+            numbers.append(
+                ("label" if grey else "mfu", "mfu", f"{mfu:.1%} of {job.gpu.tflops:,.0f}T")
+            )
             norm = units.at_most_five(logged.gradient_norm).strip()
             numbers.append(("number", "gnorm", norm))
         usual, wrong = self._usual(logged), trouble(self.run, moment)
@@ -290,6 +295,7 @@ class Dashboard:
             throughput_number=speed,
             throughput_usual=usual,
             alarm=(wrong.letters, wrong.word) if wrong else (),
+            paused=before_it,
             before=before,
             whole=whole_run(job.schedule),
             validated=tuple(

@@ -9,6 +9,8 @@ from llmsim.typed import NamedTuple
 
 IN_ORDER = ("stop", "drain")  # consequences after which nothing is broken: the job was asked to end
 LOST = ("gpu-lost", "node-fail")
+# Phases in which no step is made for a while: the speed on the screen is that before them.
+BEFORE = {"validation": "before the validation", "checkpoint": "before the save"}
 
 
 class Trouble(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from math import fsum
 
-from llmsim.board.wall_content import Wall
+from llmsim.board.wall_content import Figure, Wall
 from llmsim.catalog.gpus import device, dollars_per_hour
 from llmsim.job.milestones import steps_before
 from llmsim.job.records import Job
@@ -13,7 +13,7 @@ from llmsim.run.events import Step
 from llmsim.run.moment import Moment, energy
 from llmsim.run.timeline import Run
 from llmsim.show.gauge_readings import sampled
-from llmsim.show.trouble import became
+from llmsim.show.trouble import BEFORE, became
 from llmsim.text import units
 
 # A kettle: a litre of water from 20 to 100 C takes 4.186 x 80 = 335 kJ, 0.093 kWh, and a kettle
@@ -21,6 +21,8 @@ from llmsim.text import units
 KETTLE_KWH = 0.103
 # Tokens of a novel of 100,000 words.
 NOVEL = 133_000
+
+SINCE = "since step 1"  # what a part of a longer run has read of the whole; see `closing`
 
 # For each activity the role of its colour, and the word for what the GPUs do.
 DOING: dict[Activity, tuple[str, str]] = {
@@ -55,7 +57,7 @@ def content(
     job = run.job
     return Wall(
         numbers=_numbers(job, moment, logged, idle),
-        usual=tuple(number for *_, number in _numbers(job, moment, logged, idle=False)),
+        usual=tuple(each.number for each in _numbers(job, moment, logged, idle=False)),
         doing=_doing(run, moment, culprit, faulty),
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
@@ -64,18 +66,20 @@ def content(
     )
 
 
-def _numbers(
-    job: Job, moment: Moment, logged: Step | None, idle: bool
-) -> tuple[tuple[str, str, str], ...]:
+def _numbers(job: Job, moment: Moment, logged: Step | None, idle: bool) -> tuple[Figure, ...]:
+    """The big numbers; what is not of this moment, since no step is made, is grey."""
     if not logged:
         return ()
     speed, mfu = (0.0, 0.0) if idle else (logged.tokens_per_second, logged.mfu)
     tokens = objectives.tokens(job, 1, moment.step) if moment.step else 0
+    before = BEFORE.get(moment.segment.kind, "")
+    roles = ("label", "label") if idle or before else ("throughput", "mfu")
+    of = f"{job.gpu.tflops:,.0f} TFLOP/s"
     return (
-        ("curve", "training loss", f"{logged.loss:.4f}"),
-        ("throughput", "tokens per second", f"{speed:,.0f}"),
-        ("mfu", f"MFU, % of {job.gpu.tflops:,.0f} TFLOP/s", f"{100 * mfu:.1f}"),
-        ("number", "tokens read", units.short(tokens)),
+        Figure("curve", "training loss", f"{logged.loss:.4f}"),
+        Figure(roles[0], "tokens per second", f"{speed:,.0f}", also=before),
+        Figure(roles[1], "MFU", f"{100 * mfu:.1f}", "%", of),
+        Figure("number", "tokens read", units.short(tokens), also=SINCE * (steps_before(job) > 0)),
     )
 
 
