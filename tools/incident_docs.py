@@ -45,7 +45,7 @@ llmsim --incident nccl-timeout@step=500:rank=3 --stream all
 |---|---|
 | `none` | nothing |
 | `rare` (the default) | as much as on a real cluster of this size |
-| `typical` | one or two incidents in a run. On a large cluster `rare` brings more than that, and then `typical` brings as many as `rare` |
+| `typical` | one or two incidents in a run, or as many as `rare` if `rare` brings more |
 | `chaos` | about six incidents in a run; on a large cluster three times as many as `rare` |
 
 The rates of most failures come from Llama 3 405B, whose training was interrupted 419 times in 54
@@ -178,7 +178,7 @@ def status(kind: Kind) -> str:
         return (
             "-6 (the signal SIGABRT), as torchrun prints it; Slurm shows torchrun's own status, 1"
         )
-    return "none: the incident ends no process" if kind.exit_status is None else str(kind.exit_status)
+    return "none: the incident ends nothing" if kind.exit_status is None else str(kind.exit_status)
 
 
 def section(kind: Kind) -> Iterator[str]:
