@@ -252,8 +252,8 @@ def test_hot_gpus_slow_down() -> None:
 
 def test_a_node_sums_its_gpus() -> None:
     job = jobs.job(spread=layout(64))
-    node = nodes.node_summary(job, 3, 4000.0, TRAINING)
     found = training(job)[24:32]
+    node = nodes.node_summary(3, found)
     assert node.node == 3
     assert node.gpus == 8
     assert node.power_watts == sum(each.power_watts for each in found)

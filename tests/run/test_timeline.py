@@ -148,6 +148,25 @@ def test_gauges_are_those_of_the_log(seed: int) -> None:
         assert readings(fresh(seed), event.at) == event.gpus, event.reason
 
 
+@pytest.mark.parametrize(("seed", "gpus"), [(25, 8), (8, 128)])
+def test_a_gpu_that_is_hot_is_hot_in_the_log_too(seed: int, gpus: int) -> None:
+    """Its gauges rise before its clock falls, and a table between says so: it once stood cool."""
+    broken = "thermal@26%:rank=3"
+    job = job_of(seed, dialect="pytorch", recipe="pretrain", gpus=gpus, incident=(broken,))
+    run = run_of(job)
+    odd = 0
+    for event in events(run):
+        if isinstance(event, Status):
+            seen = readings(run, event.at, range(8))
+            odd += seen[3].temperature_c > max(each.temperature_c for each in seen[:3]) + 5
+            if event.gpus:
+                assert event.gpus[:8] == seen
+            else:
+                assert event.nodes[0].temperature_max == max(each.temperature_c for each in seen)
+                assert event.nodes[0].power_watts == sum(each.power_watts for each in seen)
+    assert odd  # one of the tables is of a moment at which the GPU is hot
+
+
 def lag(run: Run) -> float:
     return site_of(run.job).lag
 

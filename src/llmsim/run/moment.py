@@ -106,6 +106,20 @@ def _done(run: Run, at: float) -> tuple[Loads, dict[int, Loads]]:
     return done, own
 
 
+def node_readings(run: Run, at: float, nodes: Iterable[int]) -> list[list[Reading]]:
+    """The gauges of all GPUs of each of these nodes at a moment, with those at fault in an incident."""
+    job, size = run.job, gpus_per_node(run.job)
+    done, own = _done(run, at)
+    seen = list[list[Reading]]()
+    for node in nodes:
+        ranks = range(node * size, (node + 1) * size)
+        read = telemetry.readings(job, ranks, at, done)
+        for gpu in own.keys() & set(ranks):
+            read[gpu - ranks.start] = telemetry.reading(job, gpu, at, own[gpu])
+        seen.append(read)
+    return seen
+
+
 def meter(run: Run, at: float) -> Callable[[int], Reading]:
     """A function that reads a GPU's gauges at a moment: for one that is asked again and again."""
     done, own = _done(run, at)

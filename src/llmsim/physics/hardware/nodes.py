@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from math import fsum
 
-from llmsim.job.records import Job
-from llmsim.physics.hardware import telemetry
-from llmsim.physics.hardware.telemetry import Load
+from llmsim.physics.hardware.telemetry import Reading
 from llmsim.typed import NamedTuple
 
 
@@ -25,11 +23,9 @@ class NodeReading(NamedTuple):
     link_gb_s: float  # mean of what a GPU sends, GB/s
 
 
-def node_summary(job: Job, node: int, at: float, loads: Sequence[Load]) -> NodeReading:
-    """The gauges of a node, counted from 0, at simulated second `at`."""
-    count = job.layout.gpus // job.layout.nodes
-    ranks = range(node * count, (node + 1) * count)
-    readings = telemetry.readings(job, ranks, at, loads)
+def node_summary(node: int, readings: Sequence[Reading]) -> NodeReading:
+    """The gauges of a node, counted from 0, from those of its GPUs."""
+    count = len(readings)
     utilizations = [each.utilization for each in readings]
     temperatures = [each.temperature_c for each in readings]
     return NodeReading(

@@ -16,7 +16,6 @@ from llmsim.run.events import (
     Progress,
     ShardWritten,
 )
-from llmsim.run.moment import loads
 from llmsim.run.phases import evaluation
 from llmsim.run.phases.status import status
 from llmsim.run.phases.summary import whole
@@ -82,6 +81,6 @@ def _files(run: Run, segment: Segment) -> Iterator[Event]:
             yield ShardWritten(at, shard, seconds)
     trained = to_the_microsecond(segment.began - training_began(run, segment.attempt))
     yield Exported(at, path(job), size, len(shards), at - segment.began, trained)
-    yield status(job, at, loads(run, at), "after training")
+    yield status(run, at, "after training")
     yield from evaluation.evaluated(job, at, job.schedule.steps)
     yield whole(run, segment, size, path(job))

@@ -32,7 +32,6 @@ from llmsim.run.events import (
     Step,
     StepSkipped,
 )
-from llmsim.run.moment import loads
 from llmsim.run.phases.checkpoint import in_background, noticed_at
 from llmsim.run.phases.status import status
 from llmsim.run.phases.step_records import moments, records
@@ -194,7 +193,7 @@ def _beside(run: Run, segment: Segment, record: Step) -> Iterator[Event]:
     if logged_before(job, step) % COLLECTIVES_EVERY == 1:
         yield Collectives(at, step, traffic.step_transfers(job, step), record.step_seconds)
     if step in _look_steps(job):
-        yield status(job, at, loads(run, at), f"step {step:,}")
+        yield status(run, at, f"step {step:,}")
 
 
 def _disturbances(job: Job, at: float, repeated: int, before: int, step: int) -> Iterator[Event]:
