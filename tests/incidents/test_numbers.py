@@ -118,6 +118,33 @@ def test_a_norm_is_none_a_step_before_the_loss_or_with_it() -> None:
     assert leads == {0, 1}
 
 
+@pytest.mark.parametrize("recipe", ["sft", "dpo", "grpo"])
+def test_a_model_without_numbers_guesses_nothing_right(recipe: str) -> None:
+    """No comparison with nan is true, and what TRL counts are numbers: tokens, lengths, shares."""
+    job = job_of(3, dialect="pytorch", recipe=recipe, steps=60, incident=("nan@50%",))
+    run = run_of(job)
+    broken = [each for each in events_of(run) if isinstance(each, events.Step) and isnan(each.loss)]
+    assert broken
+    for step in broken:
+        told = dict(step.metrics)
+        assert told["num_tokens"] > 0
+        shares = [name for name in told if "accurac" in name or name == "reward"]
+        assert [told[name] for name in shares] == [0.0] * len(shares)
+        assert not [name for name in told if name.startswith("completions/") and isnan(told[name])]
+        assert isnan(told["entropy"])
+
+
+def test_a_validation_without_numbers_has_nothing_right() -> None:
+    """The update of its step has broken the model, though the step's own loss is a number."""
+    job = job_of(3, dialect="pytorch", recipe="dpo", steps=60, incident=("nan@50%",))
+    none = [
+        each
+        for each in events_of(run_of(job))
+        if isinstance(each, events.Validated) and isnan(each.loss)
+    ]
+    assert {each.accuracy for each in none} == {0.0}
+
+
 def all_of(told: tuple[Event, ...], kind: type[E]) -> list[E]:
     return [event for event in told if isinstance(event, kind)]
 

@@ -259,6 +259,20 @@ def test_time_and_steps_add_up(kind: str) -> None:
         assert summary.attempts == segments[-1].attempt, (seed, kind)
 
 
+@pytest.mark.parametrize("seed", [3, 8, 13])
+def test_steps_that_are_lost_before_a_launch_fails_are_run_again(seed: int) -> None:
+    """The next attempt that loads a checkpoint says so: it once said that none were lost."""
+    run = run_of(job_of(seed, dialect="nanogpt", gpus=1, incidents="chaos", steps=60))
+    told = tuple(events_of(run))
+    failed = [event for event in told if isinstance(event, events.Failed)]
+    assert any(event.kind == "init-fail" for event in failed), seed
+    executed = sum(
+        segment.last - segment.first + 1 for segment in run.timeline if segment.kind == "training"
+    )
+    lost = sum(event.lost for event in told if isinstance(event, events.Resumed))
+    assert executed == 60 + lost, seed
+
+
 @pytest.mark.parametrize("kind", SLOW)
 def test_what_nobody_dies_of_only_takes_time(kind: str) -> None:
     for seed in SEEDS:

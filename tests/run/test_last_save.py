@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from llmsim import Options, events, plan, run_of
-from llmsim.run.events import CheckpointSaved, Step, Summary
+from llmsim.run.events import CheckpointSaved, Step, Summary, Validated
 
 
 @pytest.mark.parametrize("kind", ["preempt", "maintenance"])
@@ -33,3 +33,19 @@ def test_a_save_at_a_signal_is_reported_once(dialect: str, kind: str) -> None:
                 if isinstance(event, CheckpointSaved)]  # fmt: skip
         assert told, f"seed {seed}, dialect {dialect}"
         assert len(told) == len(set(told)), f"seed {seed}, dialect {dialect}: {told}"
+
+
+@pytest.mark.parametrize("kind", ["preempt", "maintenance"])
+def test_the_summary_knows_the_saves_and_validations_that_there_were(kind: str) -> None:
+    """A save at a signal counts, and a validation that no attempt has come to does not."""
+    for seed in range(3, 9):
+        options = Options(seed=seed, start=datetime(2026, 1, 30), steps=300, gpus=8,
+                          recipe="pretrain", incidents="none",
+                          incident=(f"{kind}@40%", f"{kind}@step=300"))  # fmt: skip
+        told = [*events(run_of(plan(options)))]
+        (summary,) = [event for event in told if isinstance(event, Summary)]
+        saved = {event.step for event in told if isinstance(event, CheckpointSaved)}
+        seen = [event for event in told if isinstance(event, Validated)]
+        assert summary.checkpoints == len(saved), f"seed {seed}: {sorted(saved)}"
+        assert summary.final_validation == seen[-1].loss, f"seed {seed}: {seen[-1].step}"
+        assert summary.best_validation == min(each.loss for each in seen), f"seed {seed}"

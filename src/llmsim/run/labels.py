@@ -28,8 +28,8 @@ def label_of(
 ) -> Label:
     """The label of an incident: the truth with which a monitor can be graded.
 
-    `since` is the moment from which on its lines are in the streams. One without lines shows in
-    gauges, from the fault on.
+    `since` is the moment from which on its lines are in the streams. An incident without lines is
+    visible from the fault on, though a gauge may have risen before, as in a GPU that gets hot.
     """
     rank, size = fault.incident.rank, gpus_per_node(job)
     streams = tuple(dict.fromkeys(each.stream for each in told.symptoms))

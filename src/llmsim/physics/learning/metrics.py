@@ -34,14 +34,19 @@ def headlines(job: Job, step: int) -> Metrics:
 
 def held_out(job: Job, step: int) -> Metrics:
     """Pairs (name, value) of an evaluation after this step's update."""
-    return _of(job, objectives.of(job).held_out, step)
+    return _of(job, objectives.of(job).held_out, step, updated=True)
 
 
-def _of(job: Job, logged: Callable[..., Metrics] | None, step: int, *more: int) -> Metrics:
-    """What an objective logs of a step, if it logs any: no numbers where the run is broken."""
+def _of(
+    job: Job, logged: Callable[..., Metrics] | None, step: int, *more: int, updated: bool = False
+) -> Metrics:
+    """What an objective logs of a step, if it logs any: no numbers where the run is broken.
+
+    `updated` says that the model is the one after this step's update, which the next step meets.
+    """
     if not logged:
         return ()
-    if bends.broken(job, step):
+    if bends.broken(job, step + updated):
         return _nans(logged(_unbent(job), step, *more))
     return logged(job, step, *more)
 
@@ -52,9 +57,22 @@ def _unbent(job: Job) -> Job:
     return job._replace(bends=())
 
 
+# Of a model whose weights are not numbers, TRL compares, and no comparison with nan is true: no
+# token and no pair is right, and no problem is solved. What it counts are numbers as before.
+_COUNTED = ("num_tokens", "completions/", "clip_ratio/")
+_NONE_RIGHT = {
+    "mean_token_accuracy": 0.0, "rewards/accuracies": 0.0, "reward": 0.0, "reward_std": 0.0,
+    "rewards/accuracy_reward/mean": 0.0, "rewards/accuracy_reward/std": 0.0,
+    "frac_reward_zero_std": 1.0,
+}  # fmt: skip
+
+
 def _nans(values: Metrics) -> Metrics:
     """The same metrics of a model whose weights are not numbers any more."""
-    return tuple((name, nan) for name, _ in values)
+    return tuple(
+        (name, value if name.startswith(_COUNTED) else _NONE_RIGHT.get(name, nan))
+        for name, value in values
+    )
 
 
 def accuracy(job: Job, step: int) -> float | None:
@@ -62,7 +80,7 @@ def accuracy(job: Job, step: int) -> float | None:
     objectives.
     """
     share = objectives.of(job).accuracy
-    if share and bends.broken(job, step):
+    if share and bends.broken(job, step + 1):  # the update of this step has broken it
         return 0.0  # nothing that is not a number is right
     return share(job, step) if share else None
 

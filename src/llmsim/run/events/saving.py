@@ -52,7 +52,7 @@ class CheckpointSaved(NamedTuple):
     step: int
     path: str
     size: int
-    seconds: float  # seconds since the save began
+    seconds: float  # how long the save took, until the checkpoint was whole
     training_seconds: float = 0.0  # as in `step`
 
 

@@ -52,10 +52,9 @@ def launching(run: Run, number: int) -> Iterator[Event]:
             continue
         yield event
         if isinstance(event, MemoryPlanned):
-            from llmsim.run.moment import loads  # the first line does not wait for gauges
-            from llmsim.run.phases.status import status
+            from llmsim.run.phases.status import status  # the first line does not wait for gauges
 
-            yield status(run.job, event.at, loads(run, event.at), "before training")
+            yield status(run, event.at, "before training")
     yield PhaseEnded(ended, phase, ended - began)
 
 
@@ -66,11 +65,23 @@ def _resumed(run: Run, number: int, at: float) -> Resumed:
 
     job, segment = run.job, run.timeline[number]
     step = segment.last
-    lost = _failed(run, number).step - step if segment.attempt > 1 else 0
+    lost = segment.repeated - _repeated_before(run, number) if segment.attempt > 1 else 0
     if not step:
         return Resumed(at, 0, "", 0, 0.0, lost)
     path, size = checkpoint.path(job, step), storage.checkpoint_bytes(job)
     return Resumed(at, step, path, size, storage.restore_seconds(job, step), lost)
+
+
+def _repeated_before(run: Run, number: int) -> int:
+    """What an earlier attempt, the latest that has loaded a checkpoint, had repeated by then.
+
+    A launch that failed has loaded nothing, so the steps that were lost before it are still lost.
+    """
+    for before in range(number - 1, 0, -1):
+        segment = run.timeline[before]
+        if segment.kind == "launch" and not segment.cut:
+            return segment.repeated
+    return 0
 
 
 def _spare(run: Run, number: int, rank: int) -> str:

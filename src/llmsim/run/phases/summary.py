@@ -1,11 +1,10 @@
 """The figures of a run at its end: after the export, or where Slurm's time limit has ended it."""
 
 from llmsim.job.microseconds import to_the_microsecond
-from llmsim.job.milestones import saved_steps, validated_steps
 from llmsim.job.records import Job
 from llmsim.physics.learning import loss, metrics, objectives
 from llmsim.physics.speed import step_time, throughput
-from llmsim.run.events import Failed, Summary, Symptom
+from llmsim.run.events import CheckpointSaved, Failed, Summary, Symptom
 from llmsim.run.goodput import goodput
 from llmsim.run.phases import checkpoint
 from llmsim.run.phases.validation import best, known_at
@@ -15,9 +14,10 @@ from llmsim.run.timeline import Run, Segment, learner, training_began
 
 def whole(run: Run, segment: Segment, exported: int, path: str) -> Summary:
     """The summary of a run that has done all its steps; `exported` bytes are in a folder."""
-    job, steps = run.job, run.job.schedule.steps
-    found = _figures(run, segment, steps, validated_steps(job))
-    return found._replace(checkpoints=len(saved_steps(job)), exported=exported, path=path)
+    steps = run.job.schedule.steps
+    done = [*run.timeline]
+    found = _figures(run, segment, steps, _checked(run, done))
+    return found._replace(checkpoints=_saved(done), exported=exported, path=path)
 
 
 def stopped(run: Run, number: int) -> Summary:
@@ -27,23 +27,39 @@ def stopped(run: Run, number: int) -> Summary:
     """
     job, segment = run.job, run.timeline[number]
     done = [run.timeline[each] for each in range(number)]
-    checked = {
-        each.last
-        for each in done
-        if each.kind == "validation" and known_at(job, each) <= each.ended
-    }
-    saved = {each.last for each in done if each.kind == "checkpoint" and not each.cut}
     kept = next(each.kept for each in segment.events if isinstance(each, Failed))
     said = [event for each in (*done[-2:], segment) for event in each.events]
     timed_out = any(isinstance(each, Symptom) and each.name == "step time limit" for each in said)
-    found = _figures(run, segment, segment.last, tuple(sorted(checked)))
+    found = _figures(run, segment, segment.last, _checked(run, done))
     return found._replace(
-        checkpoints=len(saved),
+        checkpoints=_saved([*done, segment]),
         path=checkpoint.path(job, kept) if kept else "",
         ended_by=KIND,
         state="TIMEOUT" if timed_out else "COMPLETED",
         kept=kept,
     )
+
+
+def _checked(run: Run, segments: list[Segment]) -> tuple[int, ...]:
+    """The steps after which a validation came to its result in some of the segments, in order.
+
+    One that a fault has cut off is not made good by an attempt that begins after its step.
+    """
+    checked = {
+        each.last
+        for each in segments
+        if each.kind == "validation" and not each.final and known_at(run.job, each) <= each.ended
+    }
+    return tuple(sorted(checked))
+
+
+def _saved(segments: list[Segment]) -> int:
+    """How many checkpoints some of the segments have saved: those of the schedule, and one where an
+    attempt was asked to end and saved before. A step that is saved again is the same checkpoint.
+    """
+    due = {each.last for each in segments if each.kind == "checkpoint" and not each.cut}
+    ends = (event for each in segments if each.kind == "failure" for event in each.events)
+    return len(due | {event.step for event in ends if isinstance(event, CheckpointSaved)})
 
 
 def _perplexity(job: Job, final: float | None, step: int) -> float | None:
