@@ -107,7 +107,7 @@ def _done(run: Run, at: float) -> tuple[Loads, dict[int, Loads]]:
 
 
 def node_readings(run: Run, at: float, nodes: Iterable[int]) -> list[list[Reading]]:
-    """The gauges of all GPUs of each of these nodes at a moment, with those at fault in an incident."""
+    """The gauges of all GPUs of each of these nodes at a moment."""
     job, size = run.job, gpus_per_node(run.job)
     done, own = _done(run, at)
     seen = list[list[Reading]]()

@@ -19,9 +19,7 @@ class Incident(NamedTuple):
     hostname: str
     local_rank: int
     streams: tuple[str, ...]  # the streams that show the incident
-    visible: (
-        float  # moment of the first line that shows it, or of the fault; a gauge may be earlier
-    )
+    visible: float  # moment of the first line about it, or of the fault; gauges may be earlier
     detected: float  # moment of the first line on which a monitor should act
     over: float  # moment of the next launch, or of the end of the disturbance
     number: int = 0  # a number that tells two incidents of a run apart
