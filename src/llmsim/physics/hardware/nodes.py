@@ -24,7 +24,7 @@ class NodeReading(NamedTuple):
 
 
 def node_summary(node: int, readings: Sequence[Reading]) -> NodeReading:
-    """The gauges of a node, counted from 0, from those of its GPUs."""
+    """The gauges of a node, counted from 0, made of the gauges of its GPUs."""
     count = len(readings)
     utilizations = [each.utilization for each in readings]
     temperatures = [each.temperature_c for each in readings]

@@ -54,8 +54,8 @@ def _checked(run: Run, segments: list[Segment]) -> tuple[int, ...]:
 
 
 def _saved(segments: list[Segment]) -> int:
-    """How many checkpoints some of the segments have saved: those of the schedule, and one where an
-    attempt was asked to end and saved before. A step that is saved again is the same checkpoint.
+    """How many checkpoints some of the segments have saved, also where an attempt was asked to end
+    and saved before it ended. A step that is saved again is the same checkpoint.
     """
     due = {each.last for each in segments if each.kind == "checkpoint" and not each.cut}
     ends = (event for each in segments if each.kind == "failure" for event in each.events)
