@@ -74,10 +74,10 @@ from the mean of the losses in the events.
 In most frameworks the printed rates and step times are means since the last printed step. In the
 events the fields `step_seconds`, `tokens_per_second` and `mfu` are means since
 the step whose number is in the field `previous`.
-A printed mean may cover other steps than the event of the same step. An example is a run that logs
-every 100 steps. The first line of `megatron` comes at step 100, and its mean covers the
-steps 1 to 100 with the slow step 1. But step 1 has an event of its own. So the event of step 100
-has `previous` = 1, and its mean covers the steps 2 to 100.
+The mean in a line of the log and the mean in the event of the same step may cover different steps.
+An example is a run that logs every 100 steps. The first line of `megatron` comes at step 100, and
+its mean covers the steps 1 to 100. But step 1 has an event of its own. So the event of step 100 has
+`previous` = 1, and its mean covers the steps 2 to 100, without the slow step 1.
 
 ## run
 

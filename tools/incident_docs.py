@@ -71,14 +71,15 @@ of your monitor with this file. The file says
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
 GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119,
-dcgm-exporter's page and the exports `openmetrics` and `promtest` lose all GPUs of the node, because
-DCGM no longer calls the driver. Other programs still call the driver. So `llmsim smi`, NVML,
-nvidia_gpu_exporter's page and all other exports still show the GPUs of the node that are not lost.
+dcgm-exporter's page and the exports `openmetrics` and `promtest` have no samples of any GPU of the
+node, because DCGM no longer calls the driver. Other programs still call the driver. So `llmsim
+smi`, NVML, nvidia_gpu_exporter's page and all other exports still have the GPUs of the node that
+work.
 
-The log shows the output of one node. After a failure it also has lines of the node at fault. For
-the remaining nodes srun prints one line, with their names in short form
-(`srun: error: raclette-[03-04]: tasks 2-3: ...`). With `--capture all` the log has the lines of
-every node, if the cluster has at most eight nodes.
+The training log has the output of the first node. After a failure it also has lines of the node at
+fault. For all other nodes srun prints one line, with their names in short form (`srun: error:
+raclette-[03-04]: tasks 2-3: ...`). With `--capture all` the log has the lines of every node, if the
+cluster has at most eight nodes.
 
 ## What follows from a failure
 
@@ -105,6 +106,11 @@ Details:
   the spare's host name, address, UUIDs and serial numbers.
 - `hbm-ecc` needs NVIDIA GPUs whose ECC is switched on. GeForce and workstation cards have no ECC,
   or are sold with ECC switched off. `nvlink` needs GPUs with NVLink.
+- `init-fail` ends a launch before any rank is up. In half of the cases another program has the port
+  of rank 0, and rank 0 ends at once. In the other half a rank tries to reach rank 0, and nothing is
+  printed until the time that its framework allows is up: 5 minutes in torchtitan and MaxText, 30
+  minutes in transformers and OLMo, and 10 minutes in all other frameworks. A job with one process
+  needs no port. In a job of this kind the cause of `init-fail` is a GPU that another program holds.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
   share of the whole time. The board below the log shows the goodput from the second attempt on.
@@ -123,11 +129,6 @@ and export shows the changed numbers.
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
   and DeepSpeed end the run when the scale is 1. Megatron-LM skips every step until a person stops
   the run.
-- `init-fail` comes before any rank is up. In one case of two, another program has the port of
-  rank 0, and rank 0 ends at once. In the other case a rank tries to reach rank 0, and nothing is
-  printed until the time that its framework allows is up: 5 minutes in torchtitan and MaxText, 30
-  minutes in transformers and OLMo, and 10 minutes in all other frameworks. A job with one process
-  needs no port. There, another program holds the GPU.
 - If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
   the incident, and skips the batches that caused the incident.
 

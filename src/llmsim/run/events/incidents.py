@@ -6,7 +6,7 @@ Stream = Literal["log", "kernel", "slurm"]
 
 
 class Incident(NamedTuple):
-    """A label: what breaks, where, and when it is noticed. No log has a line for it.
+    """A label: what breaks, where, and when it is noticed. No log prints this label.
 
     The moments are simulated seconds since the first launch.
     """
@@ -38,7 +38,7 @@ class Symptom(NamedTuple):
     executed: int = 0  # steps since this attempt began
     step: int = 0  # the last optimizer step that was complete
     peer: int = -1  # rank for which the process waits, or whose process does not end; -1: none
-    mixed: tuple[tuple[int, int], ...] = ()  # rank and code of each process mixed into this line
+    mixed: tuple[tuple[int, int], ...] = ()  # other processes that print into this line: rank, code
 
 
 class Failed(NamedTuple):

@@ -136,7 +136,7 @@ class Summary(NamedTuple):
     attempts: int = 1  # how many launches the run has had
     lost_seconds: float = 0.0  # seconds of steps whose results were lost
     waiting_seconds: float = 0.0  # sum of the waits, from a fault to the next attempt's first step
-    attempt_began: float = 0.0  # when the last attempt's first step began, after the first launch
+    attempt_began: float = 0.0  # the last attempt's first step: seconds after the first launch
     attempt_seconds: float = 0.0  # seconds of the last attempt, first to last step, pauses included
     ended_by: str = ""  # "time-limit" if Slurm's time limit ended the run; else empty
     state: str = "COMPLETED"  # state of the job, as Slurm's sacct prints it

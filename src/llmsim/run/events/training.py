@@ -21,12 +21,12 @@ class EpochStarted(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An optimizer step is done, and is recorded. Rates are means since `previous`. A framework's
-    log may have no line for a recorded step."""
+    """An optimizer step. Rates are means since `previous`. Not every step has an event, and the
+    log may have no line for a step that has one."""
 
     at: float
     step: int
-    previous: int  # the recorded step before, or a resume's checkpoint; at first 0
+    previous: int  # the step of the event before, or a resume's checkpoint; at first 0
     epoch: int
     loss: float  # loss of this step's global batch alone
     gradient_norm: float  # norm of the gradient before clipping
