@@ -73,8 +73,8 @@ Below, each kind of incident has a table. The row "telemetry" says what you see 
 GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119,
 dcgm-exporter's page and the exports `openmetrics` and `promtest` have no samples of any GPU of the
 node, because DCGM no longer calls the driver. Other programs still call the driver. So `llmsim
-smi`, NVML, nvidia_gpu_exporter's page and all other exports still have the GPUs of the node that
-work.
+smi`, NVML, nvidia_gpu_exporter's page and all other exports still have all GPUs of the node but the
+lost one.
 
 The training log has the output of the first node. After a failure it also has lines of the node at
 fault. For all other nodes srun prints one line, with their names in short form (`srun: error:
@@ -107,9 +107,9 @@ Details:
 - `hbm-ecc` needs NVIDIA GPUs whose ECC is switched on. GeForce and workstation cards have no ECC,
   or are sold with ECC switched off. `nvlink` needs GPUs with NVLink.
 - `init-fail` ends a launch before any rank is up. In half of the cases another program has the port
-  of rank 0, and rank 0 ends at once. In the other half a rank tries to reach rank 0, and nothing is
-  printed until the time that its framework allows is up: 5 minutes in torchtitan and MaxText, 30
-  minutes in transformers and OLMo, and 10 minutes in all other frameworks. A job with one process
+  of rank 0, and rank 0 ends at once. In the other half a rank tries to reach rank 0, and nothing is printed before
+  the timeout of the framework: 5 minutes in torchtitan and MaxText, 30 minutes in transformers and
+  OLMo, and 10 minutes in all other frameworks. A job with one process
   needs no port. In a job of this kind the cause of `init-fail` is a GPU that another program holds.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
@@ -120,9 +120,9 @@ Details:
 `loss-spike`, `nan`, `sdc` and `scale-collapse` change the loss and the gradient norm. Every log
 and export shows the changed numbers.
 
-- A `loss-spike` has one of three shapes. A `fast` spike ends after 20 to 40
-  steps, and a `slow` spike ends after hundreds of steps. A `permanent` spike does not end. The
-  gradient norm begins to rise 1 to 5 steps earlier than the loss.
+- A `loss-spike` has one of three shapes. A `fast` spike ends after 20 to 40 steps, and a `slow`
+  spike ends after hundreds of steps. A `permanent` spike ends only when the run goes back to a
+  checkpoint. The gradient norm begins to rise 1 to 5 steps earlier than the loss.
 - NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and end the run when the loss
   is `nan`. All other frameworks go on and print `nan` until a person stops the run.
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
@@ -179,7 +179,7 @@ def status(kind: Kind) -> str:
         return (
             "-6 (the signal SIGABRT), as torchrun prints it; Slurm shows torchrun's own status, 1"
         )
-    return "none: the incident ends nothing" if kind.exit_status is None else str(kind.exit_status)
+    return "none: no process ends by itself" if kind.exit_status is None else str(kind.exit_status)
 
 
 def section(kind: Kind) -> Iterator[str]:

@@ -25,4 +25,4 @@ class Option(NamedTuple):
     @property
     def defaults(self) -> str:
         """The default as docs and --help show it, with that of the page if it differs."""
-        return self.default + f"; {self.page_default} in the page" * bool(self.page_default)
+        return self.default + f", in a browser {self.page_default}" * bool(self.page_default)
