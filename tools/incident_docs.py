@@ -106,10 +106,10 @@ Details:
   the spare's host name, address, UUIDs and serial numbers.
 - `hbm-ecc` needs NVIDIA GPUs whose ECC is switched on. GeForce and workstation cards have no ECC,
   or are sold with ECC switched off. `nvlink` needs GPUs with NVLink.
-- `init-fail` ends a launch before any rank is up. In half of the cases another program has the port
-  of rank 0, and rank 0 ends at once. In the other half a rank tries to reach rank 0, and nothing is printed before
-  the timeout of the framework: 5 minutes in torchtitan and MaxText, 30 minutes in transformers and
-  OLMo, and 10 minutes in all other frameworks. A job with one process
+- `init-fail` ends a launch before any rank is up. In half of the cases another program has the
+  port of rank 0, and rank 0 ends at once. In the other half a rank tries to reach rank 0, and
+  nothing is printed before the timeout of the framework: 5 minutes in torchtitan and MaxText, 30
+  minutes in transformers and OLMo, and 10 minutes in all other frameworks. A job with one process
   needs no port. In a job of this kind the cause of `init-fail` is a GPU that another program holds.
 - Some nodes are lemons: they pass their tests after a boot, come back, and fail again.
 - The summary of the run gives the goodput: the time of all steps whose results were kept, as a
