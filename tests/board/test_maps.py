@@ -2,12 +2,13 @@
 
 import re
 from datetime import datetime
+from itertools import chain
 
 import pytest
 
 from llmsim.board.board import board
-from llmsim.board.gpu_panel import gpu_panel
-from llmsim.board.heat_map import MOST_CELLS, section
+from llmsim.board.gpu_panel import gpu_panel, kilowatts
+from llmsim.board.heat_map import MOST_CELLS, heat_map, section
 from llmsim.board.plots import loss_curve, plots
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
@@ -17,7 +18,7 @@ from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.pace import Pace
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, length
+from llmsim.text.style import Row, code, length
 from tests.board.stage import still
 
 START = datetime(2026, 1, 30, 12)
@@ -148,3 +149,45 @@ def test_power_and_links_fall_with_the_job() -> None:
                 assert links == 0.0, shown
                 checked += 1
     assert checked > 5
+
+
+def test_the_power_below_a_map_falls_with_the_job_too() -> None:
+    """The panel is drawn anew where the reading is newer than the beat: it is the wall's number."""
+    run = run_of(plan(Options(seed=4, start=START, gpus=131_072)))
+    pace, screen, checked = Pace(run, 180.0), screen_of(120, 40), 0
+    dashboard = Dashboard(run, pace.simulated)
+    outages = [each for each in run.timeline if each.kind == "outage"]
+    for outage in outages[:12]:
+        before = max(0.0, pace.shown(outage.began) - 1.0)
+        for quarter in range(int(4 * before), int(4 * pace.shown(outage.ended)) + 1):
+            view = dashboard.view(pace.simulated(quarter / 4), quarter / 4)
+            panel = gpu_panel(view.cluster, 60, 14, screen)
+            if view.phase == "outage":
+                shown = next(text_of(row) for row in panel.rows if "power" in text_of(row))
+                assert shown.split()[1:] == kilowatts(view.cluster.power(40)[-1]).split()
+                checked += 1
+    assert checked > 5
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "contrast"])
+def test_of_sixteen_colours_a_map_has_more_shades_than_colours(theme: str) -> None:
+    """What is well has two of the five: cells and the scale below them have mixtures."""
+    screen = screen_of(120, 40)._replace(colors=16, theme=theme)
+    rows = heat_map(still(7, 1024, 0.4).cluster, 60, 10, screen)
+    *shown, scale = [
+        [(code(role, 16, theme), glyph) for role, text in row if "heat" in role for glyph in text]
+        for row in rows
+    ]
+    assert len(set(scale)) == len(scale) > 5
+    assert len(set(chain(*shown))) > 10
+
+
+def test_what_lies_beyond_the_axis_has_no_mark() -> None:
+    """After a launch from an earlier checkpoint a failure may lie ahead of its steps."""
+    training = still(7, 1024, 0.4).training
+    screen, beyond = screen_of(120, 40), training.steps + 1
+    plain, marked = (
+        [text_of(row) for row in loss_curve(training._replace(broken=broken), 60, 12, screen)]
+        for broken in ((), (beyond,))
+    )
+    assert plain == marked

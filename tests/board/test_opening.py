@@ -6,12 +6,14 @@ import pyte
 import pytest
 
 from llmsim.board.letters import ROWS, big, broken, titled, width
+from llmsim.board.opening import opening
 from llmsim.dialects.line import Bar, Render
 from llmsim.dialects.registry import NAMES
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseEnded
 from llmsim.run.simulation import events, run_of
+from llmsim.show.dashboard import Dashboard
 from llmsim.show.facts import facts
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import Pace
@@ -77,6 +79,16 @@ def test_a_launch_fills_nine_rows_of_ten_with_ink(
     """Where a framework prints empty lines at its launch, too."""
     rows = after_a_second(dialect, seed, size)
     assert sum(bool(row.strip()) for row in rows) >= 0.9 * size[1], rows
+
+
+@pytest.mark.parametrize("free", [1, 2, 3, 6])
+def test_no_fact_stands_alone_above_the_board(free: int) -> None:
+    """Between a log that has nearly filled a screen and the board, where all other facts are."""
+    wanted = Options("pytorch", seed=4, start=START, gpus=1024, recipe="pretrain")
+    view = Dashboard(run_of(plan(wanted))).view(0.0, 0.0)
+    card = opening(view, free, screen_of(200, 50))
+    assert len(card.rows) == free
+    assert sum(bool(row) for row in card.rows) == card.told == (free if free >= 3 else 0)
 
 
 def after_a_second(dialect: str, seed: int, size: tuple[int, int]) -> list[str]:

@@ -77,6 +77,17 @@ def test_a_small_wall_has_all_numbers_too(size: tuple[int, int]) -> None:
         assert shown[1] == mfu.split()[0]
 
 
+def test_a_small_wall_says_in_colour_that_no_tokens_come() -> None:
+    """As the board does: 0 in the blue of a throughput is easily passed over."""
+    wanted = Options(seed=7, start=START, gpus=1024, incidents="none", incident=("gpu-lost@50%",))
+    run, screen = run_of(plan(wanted)), screen_of(80, 24)
+    outage = next(each for each in run.timeline if each.kind == "outage")
+    view = Dashboard(run).view((outage.began + outage.ended) / 2, 1.0)
+    assert view.wall
+    row = wall(view, view.wall(), [], screen)[1]
+    assert [role for role, text in row if text.strip() == "0"] == [view.training.alarm[0]]
+
+
 def test_the_strips_of_a_wall_have_their_ends() -> None:
     """The highest and the lowest value of what is drawn."""
     run, screen = a_run(), screen_of(160, 45)

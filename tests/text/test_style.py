@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from llmsim.text.painting import painted
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import (
+    BOLD,
+    FAINT,
     HEAT_STEPS,
     HUES,
+    ITALIC,
     ROLES,
     Rgb,
     Span,
@@ -106,10 +109,12 @@ def test_text_is_readable_on_light_and_dark_backgrounds(hue: str) -> None:
 # xterm (XTerm-col.ad), those that our text has.
 CONSOLE: dict[str, Rgb] = {
     "32": (0, 170, 0), "33": (170, 85, 0), "35": (170, 0, 170), "36": (0, 170, 170),
+    "31": (170, 0, 0), "34": (0, 0, 170), "90": (85, 85, 85),
     "91": (255, 85, 85), "94": (85, 85, 255),
 }  # fmt: skip
 XTERM: dict[str, Rgb] = {
     "32": (0, 205, 0), "33": (205, 205, 0), "35": (205, 0, 205), "36": (0, 205, 205),
+    "31": (205, 0, 0), "34": (0, 0, 238), "90": (127, 127, 127),
     "91": (255, 0, 0), "94": (92, 92, 255),
 }  # fmt: skip
 
@@ -120,6 +125,16 @@ def test_sixteen_colours_are_readable_on_black(palette: dict[str, Rgb]) -> None:
     for name, hue in HUES.items():
         if name not in ("grey", "dim"):
             assert contrast(palette[str(hue.basic)], (0, 0, 0)) >= 3, name
+
+
+@pytest.mark.parametrize("palette", [CONSOLE, XTERM], ids=["console", "xterm"])
+def test_sixteen_colours_are_readable_on_white_in_the_theme_light(palette: dict[str, Rgb]) -> None:
+    """Green, yellow and cyan as these terminals have them have a contrast of 1.8 to 3.1."""
+    known = palette | {"39": (0, 0, 0)}  # the terminal's ink
+    for role in ROLES:
+        *weights, number = ["", *code(role, 16, "light").split(";")]
+        if FAINT not in weights and number not in (BOLD, ITALIC):
+            assert contrast(known[number], (255, 255, 255)) >= 3, role
 
 
 def test_the_log_has_256_colours_or_the_terminals_sixteen() -> None:

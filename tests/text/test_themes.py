@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from llmsim.text.screen import TRUECOLOR
-from llmsim.text.style import HUES, ROLES, code, colored
+from llmsim.text.style import HEAT_STEPS, HUES, ROLES, code, colored
 from llmsim.text.themes import THEMES, Rgb, cube, themed
 from tests.text.test_style import contrast, rgb_of
 
@@ -84,6 +84,26 @@ def test_a_screen_of_one_colour_has_one(theme: str, strongest: int) -> None:
                 assert max(color) == color[strongest], role
     basic = {code(role, 16, theme)[-2:] for role, (hue, _) in ROLES.items() if hue}
     assert basic <= {"32"} if theme == "phosphor" else {"33"}
+
+
+@pytest.mark.parametrize("colors", [256, TRUECOLOR])
+@pytest.mark.parametrize("theme", ["phosphor", "amber"])
+def test_heat_of_one_colour_is_brightness(theme: str, colors: int) -> None:
+    """A hotter cell is brighter, and cells that are well, from the second step to the seventh,
+    differ much; among 256 colours there are few of one hue.
+    """
+    shown = [contrast(filled(f"heat{step}", colors, theme), BLACK) for step in range(HEAT_STEPS)]
+    assert shown == sorted(shown)
+    assert shown[6] / shown[1] > (1.7 if colors == 256 else 3)
+    glow = contrast(filled("glow", colors, theme), BLACK)
+    ashes = [contrast(filled(f"ash{step}", colors, theme), BLACK) for step in range(HEAT_STEPS)]
+    assert glow > 2.5 * max(ashes)
+
+
+def filled(role: str, colors: int, theme: str) -> Rgb:
+    """The colour of a cell."""
+    parts = [int(part) for part in code(role, colors, theme).split(";")[2:]]
+    return rgb_of(parts[0]) if colors == 256 else (parts[0], parts[1], parts[2])
 
 
 def test_what_is_wrong_is_brighter_than_what_is_well_on_one_colour() -> None:

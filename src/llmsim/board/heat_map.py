@@ -12,7 +12,8 @@ from itertools import chain, product, zip_longest
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import GONE, Cluster
 from llmsim.text.screen import Screen
-from llmsim.text.style import Row, Span, ash, has_shades, heat, merged
+from llmsim.text.style import HEAT_16, Row, Span, ash, has_shades, heat, merged
+from llmsim.text.themes import has_own_colours
 from llmsim.typed import NamedTuple
 
 Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from cool to hot
@@ -20,6 +21,7 @@ Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from coo
 MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 UPPER_HALF, LOWER_HALF = "▀", "▄"
+PAIRS = len(HEAT_16) - 1  # of a colour and the next hotter one, where there are sixteen
 NARROWEST_RACK, RACK, WIDEST_RACK = 4, 8, 12  # cells beside each other that have a gap after them
 ODD = 100  # the part of the room that a rack may leave blank to be a cell nearer to RACK
 SIZES = 1, 2, 3  # characters and lines that a cell may have
@@ -197,18 +199,43 @@ def _single(line: Sequence[int], warmth: Warmth, role: Role, screen: Screen) -> 
     glyphs = SHADES[not screen.unicode]
     shares = [warmth.share(each) for each in line]
     odd: dict[int, Span] = {UNKNOWN: ("", " "), FAULTY: ("down", GONE[not screen.unicode])}
+    drawn = _dithered if _has_pairs(screen) else _leveled
     cells = [
-        odd.get(each) or (role(share), level(share, glyphs))
+        odd.get(each) or drawn(share, role, glyphs)
         for each, share in zip(line, shares, strict=True)
     ]
     return tuple(merged(cells))
+
+
+def _has_pairs(screen: Screen) -> bool:
+    """Whether a cell is a mixture of two of the sixteen colours: what is well has but two, which
+    alone would make its map flat.
+    """
+    several = screen.color and has_own_colours(screen.theme)
+    return screen.unicode and several and not has_shades(screen)
+
+
+def _leveled(share: float, role: Role, glyphs: str) -> Span:
+    """A cell of one colour, the denser the hotter."""
+    return role(share), level(share, glyphs)
+
+
+def _dithered(share: float, role: Role, glyphs: str) -> Span:
+    """A cell between two of the few colours: a shade of the hotter one on the cooler one."""
+    place = share * PAIRS
+    low = min(int(place), PAIRS - 1)
+    cooler, hotter = role(low / PAIRS), role((low + 1) / PAIRS)
+    return f"{hotter} on {cooler}", level(place - low, f" {glyphs}")
 
 
 def _scale(warmth: Warmth, role: Role, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
     full = LOWER_HALF if screen.unicode and has_shades(screen) else ""
     steps = [step / (SCALE - 1) for step in range(SCALE)]
-    cells: list[Span] = [(role(share), full or level(share, glyphs)) for share in steps]
+    drawn = _dithered if _has_pairs(screen) else _leveled
+    cells: list[Span] = [
+        (role(share), full) if full else drawn(share, role, glyphs) for share in steps
+    ]
     unit = " °C" if screen.unicode else " C"
     return (("label", f"{warmth.low} "), *merged(cells), ("label", f" {warmth.high}{unit}"))
 

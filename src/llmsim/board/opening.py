@@ -13,6 +13,7 @@ from llmsim.typed import NamedTuple
 
 ABOVE = 1  # blank rows above the letters
 CLOSE = 7  # rows of a card with the name in big letters, at least
+LEAST_FACTS = 3  # rows of a card with facts
 LARGER = 3  # times the rows of larger letters have to fit, and times their width
 BESIDE = 0.6  # the part of the width that larger letters may take
 
@@ -41,8 +42,10 @@ def opening(view: View, rows: int, screen: Screen) -> Card:
     }
     more = [fact for fact in facts if fact[0] not in on_board]
     if len(more) < len(facts):  # the board has the name, too
-        told = min(rows, len(facts)) if len(more) < rows else 0  # else a part stays blank
-        shown = _sheet(facts[:told] if told else more, view, rows, screen)
+        # Where a large screen is nearly full, facts stay on the board, where they are not alone.
+        few = rows < LEAST_FACTS <= screen.height // 10
+        told = min(rows, len(facts)) if len(more) < rows and not few else 0  # else a part is blank
+        shown = _sheet(facts[:told] if told else more, view, 0 if few else rows, screen)
         return Card(_in_the_middle(shown, rows), told=told)
     room = screen.width - 4
     name: Row = (("title", _centered(view.titles[0][:room], screen)),)

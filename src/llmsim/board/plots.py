@@ -143,7 +143,8 @@ def _marks(
         known = values and on_curve and isfinite(values[place])
         value = values[place] if known else min(values, default=nan)
         value = top if len(broken) > FEW_BROKEN else value
-        marks.append(Mark(min(step / steps, 1.0), value, "error", *BROKEN))
+        if step <= steps:
+            marks.append(Mark(step / steps, value, "error", *BROKEN))
     return tuple(marks)
 
 

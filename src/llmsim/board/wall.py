@@ -100,6 +100,8 @@ def _numbers(more: Wall, alarm: tuple[str, ...], inner: int, screen: Screen) -> 
             break
     numbers = [*more.numbers]
     if not (fits and screen.unicode and screen.width >= BIG[0] and screen.height >= BIG[1]):
+        if alarm:
+            numbers[1] = numbers[1]._replace(role=alarm[0])
         return [_in_line(numbers, usual, inner)]
     if alarm:
         role, word = alarm

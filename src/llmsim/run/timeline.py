@@ -289,10 +289,11 @@ def _trainings(run: Run, attempt: int) -> tuple[list[int], list[int]]:
 
 
 def scan(run: Run, number: int) -> None:
-    """Know the training segments up to a segment's number, and what each launch found."""
+    """Know the training segments up to a segment's number; when launches began, what they found."""
     for upcoming in range(run.memo.get("scanned", -1) + 1, number + 1):
         run.memo["scanned"], segment = upcoming, run.timeline[upcoming]
         if segment.kind == "launch":
+            run.memo["launched", segment.attempt] = segment.began
             run.memo["found", segment.attempt] = segment.last
         if segment.kind == "training":
             numbers, lasts = _trainings(run, segment.attempt)

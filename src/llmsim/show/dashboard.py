@@ -8,6 +8,7 @@ A dashboard keeps values that it has computed before, and the moment of its gaug
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import lru_cache
+from math import inf
 
 from llmsim.board.board import View
 from llmsim.board.poster import Closing
@@ -220,7 +221,8 @@ class Dashboard:
         if segment.kind in IN_TRAINING:
             total = f"{schedule.steps:,}"
             spent = self._spent(moment)  # so that something moves however long a step takes
-            left = units.hours(max(0.0, self._left(moment, logged) - spent)) if logged else ""
+            still = self._left(moment, logged) - spent if logged else 0.0
+            left = units.hours(max(0.0, min(still, self._allowed(moment)))) if logged else ""
             doing = f"step {moment.step:>{len(total)},}/{total}"
             if segment.fresh and moment.step < segment.first:
                 doing = f"first step {units.hours(spent).strip()}"
@@ -260,6 +262,14 @@ class Dashboard:
         steps = logged.step, moment.step, expected_last(self.run, moment), schedule.steps
         then, now, last, whole = (batch_ramp.consumed(schedule, step) for step in steps)
         return logged.remaining * max(0, last - now) / (whole - then)
+
+    def _allowed(self, moment: Moment) -> float:
+        """Seconds until a time limit ends the attempt, which a first slow step may not outlast."""
+        limit = self.run.job.schedule.time_limit
+        if not limit:
+            return inf
+        scan(self.run, self.run.timeline.number_at(moment.at))
+        return float(self.run.memo["launched", moment.attempt]) + limit - moment.at
 
     def _training(self, moment: Moment, logged: Step | None) -> Training:
         job, numbers = self.run.job, list[tuple[str, str, str]]()

@@ -13,13 +13,14 @@ def facts(job: Job) -> tuple[tuple[str, str], ...]:
     ranks = {"dp": spread.dp, "cp": spread.cp, "tp": spread.tp, "pp": spread.pp, "ep": spread.ep}
     split = "  ".join(f"{name} {count:,}" for name, count in ranks.items() if count > 1)
     first, last, whole = plan.first_step, last_step(plan), whole_run(plan)
-    is_part, about = last - first < whole - 1, "about " * (last == plan.reached)
+    is_part, reached = last - first < whole - 1, last == plan.reached
+    about, part = "about " * reached, "~" * reached  # the second where there is little room
     return (
         ("parameters", units.short(job.model.parameters)),
         (f"{device(job.gpu)}s", f"{spread.gpus:,} x {job.gpu.name}"),
         ("data", f"{job.dataset.name}, {job.dataset.kind}"),
         ("to read", f"{about}{units.short(objectives.tokens(job, first, last))} tokens"),
-        ("steps", f"{first:,} to {about}{last:,} of {whole:,}" if is_part else f"{whole:,}"),
+        ("steps", f"{first:,} to {part}{last:,} of {whole:,}" if is_part else f"{whole:,}"),
         ("a step", f"{units.short(batch_tokens(job))} tokens"),
         ("sequence", f"{plan.sequence:,} tokens"),
         ("layers", f"{shape.layers}"),

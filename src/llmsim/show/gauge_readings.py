@@ -92,6 +92,7 @@ class Readings:
             self._page = page
             self._newest_read.clear()
             self._look(moment)
+        newest = self._beat * self._long if isnan(self._fresh) else self._fresh
         return Cluster(
             name=card.name,
             gpus=job.layout.gpus,
@@ -99,7 +100,7 @@ class Readings:
             full=Gauge(1.0, 1.0, 1.0, 100, "hot", card.memory_mib / 1024, card.tdp_watts),
             read=self._read,
             label=self._label,
-            moment=self._beat if self._simulated else moment.at,
+            moment=newest if self._simulated else moment.at,
             page=int(shown / (PAGE * pace)),
             celsius=self._heats,
             faulty=self._faulty,

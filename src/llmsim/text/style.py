@@ -14,6 +14,7 @@ from llmsim.text.themes import (
     THEMES,
     basic,
     cube,
+    glowing,
     ground,
     has_own_colours,
     mixed,
@@ -145,8 +146,10 @@ def heat(share: float) -> str:
 
 
 def has_shades(screen: Screen) -> bool:
-    """Whether a cell can be filled with its heat: a screen of one colour needs shades of it."""
-    return screen.color and (screen.colors > BASIC or has_own_colours(screen.theme))
+    """Whether a cell can be filled with its heat: where there are sixteen colours what is well has
+    but two of them, and needs shades of these.
+    """
+    return screen.color and screen.colors > BASIC
 
 
 def ash(share: float) -> str:
@@ -155,6 +158,9 @@ def ash(share: float) -> str:
 
 
 def _heat_hue(step: int, theme: str) -> Hue:
+    if not has_own_colours(theme):
+        color, ramp = glowing(step / (HEAT_STEPS - 1), theme)
+        return Hue(color, _of_ramp(ramp, step), HEAT_16[0])
     white = theme == "light"
     stops, ramp = (STOPS_ON_WHITE, RAMP_ON_WHITE) if white else (HEAT_STOPS, HEAT_256)
     place = step / (HEAT_STEPS - 1) * (len(stops) - 1)
@@ -174,9 +180,11 @@ def _hue(name: str, theme: str) -> Hue:
     if name.startswith("heat"):
         return _heat_hue(int(name[4:]), theme)
     if name.startswith("ash"):
-        hue = _heat_hue(int(name[3:]), THEMES[0])
-        rgb = mixed(ground(THEMES[0]), hue.rgb, ASH)
-        return Hue(rgb, cube(rgb), _of_ramp(ASH_16, int(name[3:])))
+        step, own = int(name[3:]), has_own_colours(theme)
+        like = THEMES[0] if own else theme
+        rgb = mixed(ground(like), _heat_hue(step, like).rgb, ASH)
+        number = cube(rgb) if own else _heat_hue(step // 4, like).cube
+        return Hue(rgb, number, _of_ramp(ASH_16, step))
     return HUES[name]
 
 
@@ -190,14 +198,12 @@ def _foreground(name: str, colors: int, theme: str) -> str:
     hue = _hue(name, theme)
     # Heat fills whole cells: it needs no contrast with the ground, and keeps its colours.
     rgb = themed(hue.rgb, theme)
-    filled = name.startswith(("heat", "ash", "glow")) and has_own_colours(theme)
-    if name.startswith("ash") and not filled:
-        rgb = mixed(ground(theme), rgb, ASH)
+    filled = name.startswith(("heat", "ash")) or (name == "glow" and has_own_colours(theme))
     if colors >= TRUECOLOR:
         return "38;2;{};{};{}".format(*(hue.rgb if filled else rgb))
     if colors >= 256:
         return f"38;5;{hue.cube if filled or theme == THEMES[0] else of_cube(name, rgb, theme)}"
-    return str(basic(hue.basic, theme))
+    return str(basic(hue.basic, THEMES[0] if filled and theme == "light" else theme))
 
 
 def _background(name: str, colors: int, theme: str) -> str:

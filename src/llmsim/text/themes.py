@@ -12,10 +12,20 @@ THEMES = ("auto", "dark", "light", "contrast", "phosphor", "amber")
 _PHOSPHOR, _AMBER = (92, 255, 128), (255, 176, 48)
 BASIC = 16  # colours of a terminal that has the fewest
 _PLAIN = {"phosphor": 32, "amber": 33}  # SGR codes where there are only sixteen colours
+# The same on white: the terminal's own ink for green, blue for teal, magenta for amber, and grey
+# for faint text.
+_ON_WHITE = {32: 39, 36: 34, 33: 35, 91: 31, 2: 90}
 _DARK = (2, 90)  # SGR codes of faint text and of the grey of sixteen colours
 # Reds stay brighter than all else where there is but one colour: what is wrong must be seen.
 _LEAST, _MOST = 0.38, 1.0
 _STEPS = (0, 95, 135, 175, 215, 255)  # of a part of a colour in xterm's cube
+# Cells of a heat map of one colour: the coolest one's part of it, and what the 256 have between it
+# and the hottest. What is well has its place in the middle: there they differ.
+_COOLEST = 0.16
+_RAMPS = {
+    "phosphor": (22, 28, 34, 71, 77, 83, 120),
+    "amber": (58, 94, 136, 172, 214, 221, 223),
+}
 _GREY = 16  # between the least and the most of a colour's parts, of what counts as grey
 _LIGHT = 0.66  # of the theme `contrast`: 7 to 1 on black
 
@@ -69,6 +79,14 @@ def themed(color: Rgb, theme: str) -> Rgb:
     return change(color) if change else color
 
 
+def glowing(share: float, theme: str) -> tuple[Rgb, tuple[int, ...]]:
+    """A cell this far, 0 .. 1, on the way from cool to hot on a screen of one colour, and what the
+    256 colours have for all cells.
+    """
+    ink = _PHOSPHOR if theme == "phosphor" else _AMBER
+    return mixed((0, 0, 0), ink, _COOLEST + (1.0 - _COOLEST) * share), _RAMPS[theme]
+
+
 def ground(theme: str) -> Rgb:
     """What a theme's screen is like where nothing stands: where nobody knows it, dark."""
     return (250, 250, 248) if theme == "light" else (8, 10, 14)
@@ -95,7 +113,10 @@ def cube(color: Rgb) -> int:
 def basic(code: int, theme: str) -> int:
     """One of the sixteen colours as a theme shows it; `code` is its SGR code, or that of faint
     text: on the Linux console this and the grey are too dark for the theme `contrast`.
+    On white the green, yellow and cyan of most terminals can hardly be read.
     """
+    if theme == "light":
+        return _ON_WHITE.get(code, code)
     if theme == "contrast":
         return code + 60 if 30 <= code <= 37 else 37 if code in _DARK else code
     return _PLAIN.get(theme, code)
