@@ -8,11 +8,13 @@ from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts, power_scale
 from llmsim.board.graphs import history, nice_above, on_scale
 from llmsim.board.sheet import RULED, ruled
 from llmsim.board.wall_content import Wall
+from llmsim.board.wall_launch import launched
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, length
 
 PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
 SCALED = 44, 3  # cells and rows of a history that has room for its scale at the left
+POWER_NEEDS = 3  # rows of the power above the stages of a launch
 
 Ends = tuple[float, str, str]  # of a scale: its top, and the names of its top and its bottom
 
@@ -29,13 +31,22 @@ def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) ->
     )
     if cluster.gpus == 1:  # which shows its power itself, and sends nobody anything
         named = ()
-    least = 2 * len(named)  # a name and a row for each history
+    if more.launch:  # nobody sends anything yet
+        named = named[:1]
+    least = 2 * (len(named) + bool(more.launch))  # a name and a row for each part
     if rows - 1 - least >= 3:
         room = rows - 2 - least
         room = min(room, max(MANY_ROWS, round(rows * PANEL))) if named else room
+        if not named and more.launch:
+            room = max(MANY_ROWS, min(room, rows - 2 - len(more.launch)))
         panel = gpu_panel(cluster, width, room, screen, whole=False)
         lines += [_words(panel.words, width), *panel.rows] if panel.words else panel.rows
     left = rows - len(lines) - len(named)
+    below: list[Row] = []
+    if more.launch:
+        power_needs = max(POWER_NEEDS, left // 4) if left > MANY_ROWS else 1
+        below = _launch(more, width, left - power_needs * len(named), screen)
+        left -= len(below)
     for place, (hue, name, newest, values, ends) in enumerate(named):
         high = max(1, left // len(named) + (place < left % len(named)))
         named_so = (("label", f"{name} "), *newest)
@@ -46,7 +57,18 @@ def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) ->
             limit: Row = (("label", f"0 to {ends[1]}"),)
             lines.append(ruled(named_so, width, screen, limit))
             lines += history(tuple(values), width, high, screen, hue, ends[0])
+    lines += below
     return [*lines, *[()] * (rows - len(lines))][:rows]
+
+
+def _launch(more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
+    """The stages of the launch, with a head."""
+    done = sum(stage.done for stage in more.launch)
+    head = ("label", "launch "), ("launch", f"{done} of {len(more.launch)} done")
+    shown = launched(more.launch, width, max(1, rows - 1), screen)
+    if rows > 2 * len(shown):  # a high screen has blank rows between them
+        shown = [row for each in shown for row in ((), each)]
+    return [ruled(head, width, screen), *shown]
 
 
 def _links_scale(values: Sequence[float]) -> Ends:

@@ -13,6 +13,7 @@ from llmsim.run.events import Step
 from llmsim.run.moment import Moment, energy
 from llmsim.run.timeline import Run
 from llmsim.show.gauge_readings import sampled
+from llmsim.show.launch_stages import stages
 from llmsim.show.trouble import BEFORE, became
 from llmsim.text import units
 
@@ -62,6 +63,7 @@ def content(
         gradient=norm,
         gradient_number=units.at_most_five(logged.gradient_norm).strip() if logged else "-",
         marks=marks,
+        launch=stages(run, moment),
         odometers=tuple(_odometers(run, moment)),
     )
 
