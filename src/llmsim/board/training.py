@@ -23,7 +23,6 @@ class Training(NamedTuple):
     validated: tuple[tuple[int, float], ...] = ()  # step and loss of each validation so far
     broken: tuple[int, ...] = ()  # the steps after which incidents struck
     saved: tuple[int, ...] = ()  # the steps of which there are checkpoints
-    throughput_usual: str = ""  # while steps are made
     alarm: tuple[str, ...] = ()  # role and word in capitals for why none are made, if none are
     paused: str = ""  # since when none are made for a while, as of a save: "before the save"
     before: int = 0  # steps before the first one here, of a part of a longer run

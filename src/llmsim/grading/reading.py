@@ -24,7 +24,6 @@ class Item(NamedTuple):
     name: str  # an alert's or a record's, or a panel's title
     expression: str
     seconds: float = 0.0  # that an alert waits (`for`)
-    severity: str = ""
     written: str = ""  # the expression as it stands in the file
 
 
@@ -72,14 +71,12 @@ def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
             if not isinstance(rule, dict):
                 continue
             expression = str(rule.get("expr", ""))
-            labels = rule.get("labels") if isinstance(rule.get("labels"), dict) else {}
-            severity = str((labels or {}).get("severity", ""))
             if "alert" in rule:
                 name = str(rule["alert"])
                 waits = _seconds(rule.get("for", 0), f"{shown}: the alert {name}")
-                yield Item(shown, "alert", name, expression, waits, severity, expression)
+                yield Item(shown, "alert", name, expression, waits, expression)
             elif "record" in rule:
-                yield Item(shown, "record", str(rule["record"]), expression, 0.0, "", expression)
+                yield Item(shown, "record", str(rule["record"]), expression, 0.0, expression)
 
 
 def _seconds(value: Any, where: str) -> float:

@@ -66,7 +66,6 @@ class Incident(NamedTuple):
     rank: int  # of the GPU at fault, or of the process that meets it
     repair: float  # seconds from the death to the next launch; 0 where nothing dies
     by_person: bool  # whether the repair waited for one
-    lemon: bool  # whether the node has failed before
 
 
 def is_planned(incident: Incident) -> bool:
@@ -243,7 +242,7 @@ def _breaks(job: Job, number: int) -> tuple[str, str]:
 
 def placed(job: Job, due: Due) -> Incident:
     """An incident with its place and its repair."""
-    rank = None if due.beside < 0 else _victim(job, due.beside, node_fault=True)[0]
+    rank = None if due.beside < 0 else _victim(job, due.beside, node_fault=True)
     return place(job, due.number, due.kind, due.cause, due.at, rank)
 
 
@@ -257,12 +256,11 @@ def place(
     job: Job, number: int, kind: str, cause: str, at: float, rank: int | None = None
 ) -> Incident:
     """An incident of a kind at a second of uptime, on a rank or where chance says."""
-    lemon = rank is not None
     if rank is None:
-        rank, lemon = _victim(job, number, kind_named(kind).node_fault)
+        rank = _victim(job, number, kind_named(kind).node_fault)
         rank = _of_start(job, number, rank) if kind == "init-fail" else rank
     seconds, by_person = repair(job, number, kind)
-    return Incident(number, kind, cause, at, rank, seconds, by_person, lemon)
+    return Incident(number, kind, cause, at, rank, seconds, by_person)
 
 
 def _of_start(job: Job, number: int, rank: int) -> int:
@@ -347,20 +345,25 @@ def _strikes_again(job: Job, incident: Incident) -> bool:
 @remembered()
 def lemon_nodes(job: Job) -> tuple[int, ...]:
     """The nodes that fail again and again: two in a hundred, and one of a small cluster."""
-    nodes = job.layout.nodes
-    count = max(1, round(nodes * LEMONS))
-    return tuple(noise.integer(job.seed, "incident/lemon", 0, nodes - 1, i) for i in range(count))
+    return tuple(_lemon(job, which) for which in range(_lemons(job)))
 
 
-def _victim(job: Job, number: int, node_fault: bool) -> tuple[int, bool]:
-    """The rank at fault, and whether its node is a lemon."""
+def _lemons(job: Job) -> int:
+    return max(1, round(job.layout.nodes * LEMONS))
+
+
+def _lemon(job: Job, which: int) -> int:
+    """One of the lemons; the same node may be drawn twice."""
+    return noise.integer(job.seed, "incident/lemon", 0, job.layout.nodes - 1, which)
+
+
+def _victim(job: Job, number: int, node_fault: bool) -> int:
+    """The rank at fault: of a lemon in a third of the faults of nodes, else any."""
     size, seed = gpus_per_node(job), job.seed
     if node_fault and noise.uniform(seed, "incident/lemon struck", number) < LEMON_SHARE:
-        lemons = max(1, round(job.layout.nodes * LEMONS))
-        which = noise.integer(seed, "incident/which lemon", 0, lemons - 1, number)
-        node = noise.integer(seed, "incident/lemon", 0, job.layout.nodes - 1, which)
-        return node * size + noise.integer(seed, "incident/gpu", 0, size - 1, number), True
-    return noise.integer(seed, "incident/rank", 0, job.layout.gpus - 1, number), False
+        which = noise.integer(seed, "incident/which lemon", 0, _lemons(job) - 1, number)
+        return _lemon(job, which) * size + noise.integer(seed, "incident/gpu", 0, size - 1, number)
+    return noise.integer(seed, "incident/rank", 0, job.layout.gpus - 1, number)
 
 
 def _weighted(job: Job, chance: float) -> tuple[str, str]:

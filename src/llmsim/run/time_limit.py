@@ -45,7 +45,7 @@ def _exit(job: Job, attempt: Attempt, began: float) -> Fault:
 
 def _incident(attempt: Attempt, at: float) -> Incident:
     uptime = attempt.uptime + at - attempt.began
-    return Incident(LIMIT, KIND, "", uptime, 0, 0.0, by_person=False, lemon=False)
+    return Incident(LIMIT, KIND, "", uptime, 0, 0.0, by_person=False)
 
 
 def _slurms(job: Job, attempt: Attempt, began: float) -> Fault:

@@ -303,7 +303,6 @@ class Dashboard:
             numbers=tuple(numbers),
             rate_number=f"{logged.learning_rate:.2e}" if logged else "-",
             throughput_number=speed,
-            throughput_usual=usual,
             alarm=(wrong.letters, wrong.word) if wrong else (),
             paused=before_it,
             before=before,
