@@ -104,7 +104,7 @@ def healthy(seed: int = SEED, steps: int = STEPS) -> Scenario:
 
 
 def struck(kind: str, seed: int = SEED) -> Scenario | None:
-    """The same run around an incident; None where it cannot have that one."""
+    """A run with an incident, and the time around it; None where it cannot have that one."""
     asked = f"{kind}@45%" + ":rank=5" * kind_named(kind).node_fault
     run = _run(seed, (asked,))
     for segment in run.timeline:

@@ -120,7 +120,9 @@ def words(
 
 
 def packed(seed: int, stream: str, first: int, count: int) -> bytes:
-    """The same of one block as bytes, eight of each value, the lowest byte first."""
+    """The values of `bits` at `count` indices from `first` on, as bytes: eight of each value, the
+    lowest byte first.
+    """
     ones, ahead = _lanes(count)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     return memoryview(made.to_bytes(_LANE // 8 * count, "little")).cast("Q")[::2].tobytes()
@@ -129,9 +131,9 @@ def packed(seed: int, stream: str, first: int, count: int) -> bytes:
 def sums_of_two(
     seed: int, stream: str, first: int, count: int, blocks: int = 1, apart: int = 0
 ) -> list[int]:
-    """Two sums of two 16-bit numbers, 0..131,070, from each of the same values: of its lower
-    half, and of its upper half; then of `count` values from first + apart on, and so on for each
-    block.
+    """Two sums of two 16-bit numbers, 0..131,070, from each value of `bits` at `count` indices from
+    `first` on: of its lower half, and of its upper half; then at `count` from first + apart on, and
+    so on for each block.
     """
     ones, ahead = _lanes(count, blocks, apart)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
@@ -144,7 +146,9 @@ def sums_of_two(
 
 
 def quarters(seed: int, stream: str, first: int, count: int) -> tuple[list[int], ...]:
-    """The same values as four lists of 16 bits of each: the lowest, and so on to the highest."""
+    """The values of `bits` at `count` indices from `first` on, in four lists of 16 bits of each:
+    the lowest, and so on to the highest.
+    """
     ones, ahead = _lanes(count)
     made = _mix_lanes((_key(seed, stream) + first * _GOLDEN & _MASK) * ones + ahead, ones)
     parts = _bytes(made, ones).cast("H")[_ONE_BY_ONE].tolist()

@@ -214,12 +214,14 @@ MARK_EVERY = 32  # loads from one remembered total to the next
 
 
 def energy_of(run: Run, at: float, gpu: int, latest_first: tuple[Load, ...]) -> float:
-    """The same, for callers that have asked for the loads until that moment already."""
+    """Joules that a GPU has taken up since the command, by its loads until that moment, the latest
+    first.
+    """
     return energies_of(run, at, range(gpu, gpu + 1), latest_first)[0]
 
 
 def energies_of(run: Run, at: float, ranks: range, latest_first: tuple[Load, ...]) -> list[float]:
-    """The same for GPUs of one node that have had the same loads."""
+    """Joules that GPUs of one node with the same loads have taken up since the command."""
     job, load = run.job, latest_first[0]
     swung, before = telemetry.swung(job, ranks, load, at), _before(run, ranks, latest_first)
     return [

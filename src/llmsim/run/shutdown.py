@@ -38,13 +38,13 @@ class Fault(NamedTuple):
 
 
 def draw(fault: Fault, name: str, low: float, high: float, index: int = 0) -> float:
-    """A delay between two numbers, to the microsecond."""
+    """A delay between two numbers of seconds, to the microsecond."""
     place = fault.incident.number * _APART + index
     return to_the_microsecond(noise.between(fault.job.seed, f"incident/{name}", low, high, place))
 
 
 def draws(fault: Fault, name: str, low: float, high: float, count: int) -> list[float]:
-    """The same delays of the indices 0, 1, 2 ... in less time."""
+    """The delays of `draw` for the indices 0, 1, 2 ..., in seconds, in less time."""
     place = fault.incident.number * _APART
     made = noise.uniforms(fault.job.seed, f"incident/{name}", place, count)
     return [to_the_microsecond(low + (high - low) * each) for each in made]
@@ -160,7 +160,7 @@ def srun_is_gone(fault: Fault) -> bool:
 
 
 def hung(fault: Fault, aborts: Sequence[tuple[float, int]]) -> Iterator[Symptom]:
-    """The same after the watchdogs' aborts: pairs (moment, rank). The culprit is stuck."""
+    """The end of a job after the watchdogs' aborts, pairs (moment, rank). The culprit is stuck."""
     job, culprit = fault.job, fault.incident.rank
     size = gpus_per_node(job)
     at_fault, ended = culprit // size, list[tuple[float, int]]()

@@ -17,7 +17,7 @@ def less(now: Host, before: Host, names: tuple[str, ...] = BYTES) -> Host:
 
 
 def less_downs(now: Host, before: Trouble) -> Host:
-    """The same of failures of ports, of which a host had some by its boot."""
+    """The failures of ports since a host's boot, of which it had some before."""
     if not now.card_downs:
         return now
     downs = before.downs or (0,) * len(now.card_downs)

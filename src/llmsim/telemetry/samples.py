@@ -158,8 +158,8 @@ def gauges_of(
 
 
 def node_columns(run: Run, tick: Tick, node: int, *, energy: bool = True) -> Columns:
-    """The same of the GPUs of a node, a list a gauge; without GPUs off the bus, and without any
-    where the node is dead.
+    """The gauges of the GPUs of a node at a moment, a list a gauge; without GPUs off the bus, and
+    without any where the node is dead. `energy` as in gauges_of.
     """
     place = node, energy
     if (made := tick.known.get(place)) is not None:

@@ -153,7 +153,7 @@ def has_shades(screen: Screen) -> bool:
 
 
 def ash(share: float) -> str:
-    """The same of a cell that is not the one to look at: dark, so that another one glows."""
+    """The role of a cell this far, 0 .. 1, from cool to hot: dark, so that another one glows."""
     return f"ash{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
 
 
@@ -346,7 +346,7 @@ def paint(spans: Sequence[Span], screen: Screen) -> str:
 
 
 def paint_whole(spans: Sequence[Span], screen: Screen) -> str:
-    """The same of a line that is known to fit."""
+    """A line of the log for the screen, whose width it is known to fit."""
     if not screen.color or not spans:
         return "".join([text for _, text in spans])
     roles, texts = zip(*spans, strict=True)

@@ -29,7 +29,7 @@ def dmesg(job: Job, at: float, node: int, text: str) -> str:
 
 
 def syslog(job: Job, at: float, node: int, text: str) -> str:
-    """The same in Ubuntu's kern.log: Oct  1 14:00:43 node-17 kernel: [155044.078590] text."""
+    """A line of Ubuntu's kern.log: Oct  1 14:00:43 node-17 kernel: [155044.078590] text."""
     date = _syslog_date(units.stamp(job.start, at))
     return f"{date} {cluster.hostname(job, node)} kernel: {dmesg(job, at, node, text)}"
 

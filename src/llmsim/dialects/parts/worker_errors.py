@@ -68,7 +68,7 @@ def cuda_error(job: Job, kind: str) -> list[str]:
 
 
 def cuda_exception(job: Job, kind: str) -> list[str]:
-    """The same as Python raises it; the class is new in 2.8."""
+    """The lines of CUDA's error as Python raises it; the class of the exception is new in 2.8."""
     name = "torch.AcceleratorError" if torch_release(job) >= (2, 8) else "RuntimeError"
     first, *others = cuda_error(job, kind)
     return [f"{name}: {first}", *others]

@@ -94,7 +94,7 @@ def doing(job: Job, index: int, activity: Activity) -> Doing:
 
 
 def doings(job: Job, ranks: range, activity: Activity) -> tuple[Doing, ...]:
-    """The same of some GPUs."""
+    """The traits of GPUs of one node in an activity."""
     if len(ranks) == 1:
         return (doing(job, ranks.start, activity),)
     return _together(job, ranks, activity)
@@ -335,7 +335,7 @@ def reading(job: Job, index: int, at: float, loads: Sequence[Load]) -> Reading:
 
 
 def readings(job: Job, ranks: range, at: float, loads: Sequence[Load]) -> list[Reading]:
-    """The same of GPUs of one node."""
+    """What nvidia-smi shows of GPUs of one node at simulated second `at`, in whole units."""
     seen = latents(job, ranks, at, loads)
     busy = utilizations(job, ranks, at, seen.activity)
     return [

@@ -106,8 +106,8 @@ def residual(job: Job, step: int, first: int | None = None) -> float:
 
 @remembered()
 def residual_of(job: Job) -> Callable[[int], float]:
-    """The same of a step's tokens as a function of the step alone, which keeps its latest values:
-    of a block of steps the losses ask for them, and then the gradient norms.
+    """`residual` as a function of the step alone, which keeps its latest values: of a block of
+    steps the losses ask for them, and then the gradient norms.
     """
     kind, ahead, seed = loader(job), batch_number(job, 0), job.seed
     tokens = batch_ramp.steady_tokens(job)

@@ -92,7 +92,9 @@ def tuned(job: Job, factor: float) -> GradientShape:
 
 
 def supervised(job: Job, factor: float) -> GradientShape:
-    """The same of supervised fine-tuning, whose norm falls at first and varies more."""
+    """The gradient norm of supervised fine-tuning, which falls at first and varies more; `factor`
+    as in `tuned`.
+    """
     seed = job.seed
     return tuned(job, factor)._replace(
         spread=noise.between(seed, "gradient-spread", 0.12, 0.22),
@@ -148,7 +150,7 @@ def norm(job: Job, step: int) -> float:
 
 @remembered()
 def norm_of(job: Job) -> Callable[[int], float]:
-    """The same as a function of the step alone, which keeps its latest values: a framework that
+    """`norm` as a function of the step alone, which keeps its latest values: a framework that
     watches its norms asks again.
     """
     seed, scales = job.seed, loss_scale.scales(job)

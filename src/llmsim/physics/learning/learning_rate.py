@@ -33,7 +33,7 @@ def learning_rate(job: Job, step: int) -> float:
 
 @remembered()
 def rates_of(job: Job) -> Callable[[int], float]:
-    """The same as a function of the step alone."""
+    """`learning_rate` as a function of the step alone."""
     schedule, lag = job.schedule, job.framework.lr_lag_steps
     holds = job.layout.precision == "fp16" and job.framework.loss_scaler
     warmup, peak, final = schedule.warmup, schedule.peak_lr, schedule.final_lr

@@ -45,7 +45,7 @@ def training(job: Job, step: int) -> float:
 
 @remembered()
 def training_of(job: Job) -> Law:
-    """The same as a function of the step alone, which keeps its latest values: what is logged
+    """`training` as a function of the step alone, which keeps its latest values: what is logged
     beside the loss asks for them again.
     """
     objective, curve, law = objectives.of(job), curve_of(job), law_of(job)

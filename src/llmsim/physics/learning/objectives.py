@@ -113,7 +113,9 @@ def law_of(job: Job) -> Law:
 
 @remembered()
 def held_out_law(job: Job) -> Law:
-    """The same without what a model gains on data that it reads again in a second epoch."""
+    """The noise-free loss in nats on held-out data, as a function of the step: without what a model
+    gains on data that it reads again in a second epoch.
+    """
     return law(curve_of(job)._replace(epoch_gain=1.0), job)
 
 

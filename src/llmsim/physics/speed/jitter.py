@@ -181,7 +181,7 @@ def elapsed(timing: StepTiming, step: int) -> float:
 
 
 def clock(timing: StepTiming) -> Callable[[int], float]:
-    """The same as a function of the step alone."""
+    """`elapsed` as a function of the step alone."""
     seed, mean, phase, first_extra = timing.seed, timing.mean, timing.phase, timing.first_extra
     gc, gc_every, slowdowns = timing.gc, timing.gc_every, timing.slowdowns
     losses = [_lost(timing, kind) for kind in timing.outliers]

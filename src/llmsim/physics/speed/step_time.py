@@ -158,7 +158,7 @@ def elapsed(job: Job, step: int) -> float:
 
 @remembered()
 def elapsed_of(job: Job) -> Callable[[int], float]:
-    """The same as a function of the step alone, which keeps its latest values: an interval begins
+    """`elapsed` as a function of the step alone, which keeps its latest values: an interval begins
     where the one before ended.
     """
     from llmsim.physics.learning import epochs
@@ -171,14 +171,14 @@ def elapsed_of(job: Job) -> Callable[[int], float]:
 
 @remembered(8)
 def _clock(job: Job, number: int) -> Callable[[int], float]:
-    """The same of steps that all have the work of one stage of the ramp."""
+    """`elapsed` of steps that all have the work of one stage of the ramp."""
     from llmsim.physics.speed import jitter
 
     return jitter.clock(timing(job, number))
 
 
 def _by_tokens(job: Job) -> Callable[[int], float]:
-    """The same of steps whose answers have more tokens or fewer."""
+    """`elapsed` of steps whose answers have more tokens or fewer."""
     from llmsim.physics.learning import completions
 
     usual, mean, steps = _clock(job, 0), timing(job).mean, job.schedule.steps
@@ -194,7 +194,7 @@ def _by_tokens(job: Job) -> Callable[[int], float]:
 
 
 def _by_stages(job: Job) -> Callable[[int], float]:
-    """The same of a ramp's steps, and of epochs whose last step has less than a full batch."""
+    """`elapsed` of a ramp's steps, and of epochs whose last step has less than a full batch."""
     from llmsim.physics.learning import epochs
     from llmsim.physics.speed import batch_ramp
 
@@ -226,7 +226,7 @@ def interval_seconds(job: Job, first: int, last: int) -> float:
 
 
 def intervals_seconds(job: Job, first: int, lasts: Sequence[int]) -> list[float]:
-    """The same of intervals that begin with one step and end with each of some others."""
+    """`interval_seconds` of intervals that begin with one step and end with each of some others."""
     since = elapsed_of(job)
     if first == 1:
         return [*map(since, lasts)]
@@ -263,7 +263,7 @@ def seconds_until(job: Job, step: int) -> float:
 
 
 def each_seconds_until(job: Job, steps: Sequence[int]) -> list[float]:
-    """The same up to each of some steps."""
+    """Seconds of the run's own steps up to each of some steps; the first of them compiles."""
     first = job.schedule.first_step
     seconds = intervals_seconds(job, first, steps)
     if first == 1:

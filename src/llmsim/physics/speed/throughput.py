@@ -114,7 +114,7 @@ def mfu(job: Job, tokens_per_second: float) -> float:
 
 
 def mfus(job: Job, rates: Iterable[float]) -> list[float]:
-    """The same of some rates."""
+    """Model FLOPs utilization, 0..1, at rates of the whole cluster, in tokens per second."""
     flops, peak = job_flops_per_token(job), job.layout.gpus * job.gpu.tflops * 1e12
     return [tokens_per_second * flops / peak for tokens_per_second in rates]
 

@@ -41,12 +41,14 @@ def sampled(mean: float, draw: float) -> float:
 
 
 def gap(mean: float, draw: float) -> float:
-    """The same, exponentially distributed: -mean ln(u), at most five times the mean."""
+    """Exponentially distributed seconds for a number u in (0, 1): -mean ln(u), at most five times
+    the mean.
+    """
     return to_the_microsecond(min(-mean * log(draw), 5 * mean))
 
 
 def gaps(mean: float, draws: Sequence[float]) -> list[float]:
-    """The same for several numbers."""
+    """The seconds of `gap` for each of some numbers in (0, 1)."""
     most = 5 * mean
     # to_the_microsecond, written out: a launch has dozens of these
     return [round(min(-mean * log(draw), most) * 1e6) / 1e6 for draw in draws]

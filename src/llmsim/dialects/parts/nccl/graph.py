@@ -46,8 +46,9 @@ def binary_tree(nodes: int, node: int) -> tuple[int, int, int]:
 
 
 def double_tree(nodes: int, node: int, second: bool) -> tuple[int, ...]:
-    """The same in either of the two trees (ncclGetDtree): the second is the first one mirrored,
-    or shifted by one if the nodes are odd, so that leaves of one are inside the other.
+    """A node's parent and two children in the first or second of NCCL's trees (ncclGetDtree); -1:
+    none. The second is the first one mirrored, or shifted by one if the nodes are odd, so that
+    leaves of one are inside the other.
     """
     if not second:
         return binary_tree(nodes, node)

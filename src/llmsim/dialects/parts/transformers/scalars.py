@@ -56,7 +56,7 @@ def history(logged: StepMetrics, held_out: HeldOut, scores: HeldOut = no_more) -
 
 
 def rewritten(table: Table, *, client: bool = False) -> Table:
-    """The same points as the callbacks name them; the `client` is that of Weights & Biases."""
+    """A table's points under the callbacks' names; the `client` is that of Weights & Biases."""
 
     def renamed(log: Log) -> Log:
         def points(event: object, job: Job) -> Iterator[Point]:
