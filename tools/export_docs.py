@@ -50,9 +50,9 @@ every 15 simulated seconds, or as often as `--sample` says. Of a large cluster t
 first 512 GPUs. All gauges agree with each other: energy is the integral of power; used, free and
 reserved memory add up to the total; tensor activity follows from MFU and clock. During an incident
 the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
-waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy,
-the time of throttling and the counters of nodes are counted since the run's command, or since a
-later boot of the node. A spare machine has its own counters.
+waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy, the
+time of throttling and the counters of nodes count from the launch of the run, or from a later boot
+of the node. A spare machine has its own counters.
 
 These files become large. At the default `--sample`, one GPU fills 1.7 MB of `openmetrics` in a
 simulated hour, or 1 MB of `otlp`, 0.08 MB of `nvsmi` or 0.08 MB of `csv`. So 64 GPUs fill 2.6 GB of
@@ -109,9 +109,8 @@ counters do not end in `_total`. So these counters have the type `unknown` in th
 works all the same.
 
 In `openmetrics` and `promtest`, a sample has what dcgm-exporter's page shows at this moment
-([serve.md](serve.md) describes the page). A lost GPU has no further sample, and after an Xid 119 no
-GPU of the node has a sample until the next attempt. XID_ERRORS alone has one more sample, with the
-code of the error.
+([serve.md](serve.md) describes the page). A lost GPU has one more sample, of the metric XID_ERRORS,
+with the code of the error. After an Xid 119 no GPU of the node has a sample until the next attempt.
 
 `labels` has the truth about the incidents of a run, which you can compare with the alarms of a
 detector.
