@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsim.catalog import lists, records
+from llmsim.catalog.job_kinds import parse_job_kinds
 from llmsim.catalog.records import Gpu, Model
 from llmsim.errors import CatalogError
 from llmsim.job.recipes import NAMES as RECIPES
+from llmsim.physics.learning import objectives
+from tests.runs import job_of
 
 ROOT = Path(__file__).parents[2]
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -120,6 +123,26 @@ def test_a_set_without_rows_has_rows_of_a_usual_length() -> None:
 def test_a_kind_of_job_names_a_recipe_that_is_there() -> None:
     """A misspelt name would be a line that no seed draws."""
     assert {kind.recipe for kind in records.job_kinds()} - set(RECIPES) == set()
+
+
+def test_a_misspelt_recipe_of_a_kind_of_job_is_refused_with_its_line() -> None:
+    text = "# a comment\nsmall | pretrian | 400M-1.5B | 8 | sxm | 2K | 1M | 20-100 | 7"
+    refusal = r"^data/llm_jobs.txt line 2: recipe 'pretrian' is no recipe: give pretrain, .*grpo\.$"
+    with pytest.raises(CatalogError, match=refusal):
+        parse_job_kinds(text, "data/llm_jobs.txt", RECIPES)
+
+
+@pytest.mark.parametrize("objective", ["supervized", "curve", "no-module"])
+def test_a_misspelt_objective_of_a_recipe_is_refused_with_its_file(objective: str) -> None:
+    job = job_of(1, dialect="pytorch", recipe="sft")
+    wrong = job._replace(recipe=job.recipe._replace(objective=objective))
+    refusal = (
+        rf"^src/llmsim/job/recipes.py: the recipe 'sft' has the objective '{objective}', but "
+        rf"src/llmsim/physics/learning/{objective}.py with an OBJECTIVE is not there: write this "
+        r"module, or give language, preference, reinforcement or supervised\.$"
+    )
+    with pytest.raises(CatalogError, match=refusal):
+        objectives.of(wrong)
 
 
 def test_every_kind_of_data_is_there() -> None:

@@ -251,7 +251,25 @@ def test_a_sober_show_that_is_stopped_says_the_command_alone() -> None:
     ended = from_shell(f"timeout --preserve-status -s INT 2 {sober}")
     assert ended.returncode == 130
     assert not any(line in ended.stdout for line in FAREWELLS)
-    assert re.fullmatch(rf"{AGAIN} --jokes no --seed \d+ --start [\dT:-]+\n", ended.stderr)
+    assert re.fullmatch(
+        rf"{AGAIN} --jokes no --seed \d+ --start [\dT:-]+ --view log\n", ended.stderr
+    )
+
+
+def test_a_show_that_is_stopped_can_go_on_as_it_was() -> None:
+    """The command of a stop has the show's flags, too: a wall in amber was once a board."""
+    flags = "--view log --theme amber --from training --stream all --runs 0"
+    ended = from_shell(f"timeout --preserve-status -s INT 2 {sys.executable} -m llmsim {flags}")
+    assert ended.returncode == 130
+    told = re.fullmatch(rf"{AGAIN} (--seed \d+ --start [\dT:-]+) (.*)\n", ended.stderr)
+    assert told, ended.stderr
+    assert {*told[2].split(" --")[1:]} < {*flags.split(" --")}
+    assert len(told[2]) == len(flags)
+    again = from_shell(
+        f"timeout --preserve-status -s INT 2 {sys.executable} -m llmsim {told[1]} {told[2]}"
+    )
+    assert (again.returncode, again.stderr) == (130, "")  # who names seed and start knows them
+    assert again.stdout[:2000] == ended.stdout[:2000]
 
 
 @pytest.mark.parametrize("dialect", ["hf", "nanogpt", "pytorch"])

@@ -12,6 +12,16 @@ from llmsim.run.simulation import simulate
 START = datetime(2026, 1, 30, 12)
 
 
+@pytest.mark.parametrize(("left", "flag"), [(1, ""), (2, " --runs 2"), (0, " --runs 0")])
+def test_a_stop_names_the_runs_that_are_left(left: int, flag: str) -> None:
+    asked = Options(runs=3 if left else 0, view="wall")
+    job = plan(asked._replace(seed=7, start=START))
+    command = f"Same run again: {job.command}"
+    assert runs.again(asked, job, ended=False, left=left) == f"{command} --view wall{flag}"
+    hf = job._replace(framework=job.framework._replace(name="hf"))
+    assert runs.again(asked, hf, ended=True, left=left) == command  # each run has its own
+
+
 @pytest.mark.parametrize("start", [START, None])
 def test_a_next_run_starts_after_the_one_before_it(
     monkeypatch: pytest.MonkeyPatch, start: datetime | None

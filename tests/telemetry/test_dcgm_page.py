@@ -368,13 +368,15 @@ def test_a_list_of_nvidias_is_read_with_its_blanks_comments_and_labels() -> None
         ("DCGM_FI_DEV_GPU_TEMP, guage, x", "has the type 'guage'"),
         ("DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU_TEMP, counter, y", "GPU_TEMP twice"),
         ('DCGM_FI_DEV_GPU_TEMP, gauge, "x', "cannot be read"),
-        ("# nothing\n", "names no field"),
+        ("# nothing\n", "names no field: give lines such as DCGM_FI_DEV_GPU_TEMP, gauge, GPU temp"),
     ],
 )  # fmt: skip
 def test_a_bad_list_is_one_sentence(text: str, said: str) -> None:
     with pytest.raises(OptionError) as refused:
         parsed(text)
-    assert said in refused.value.sentence(FLAG)
+    sentence = refused.value.sentence(FLAG)
+    assert said in sentence
+    assert not sentence.endswith("..")
 
 
 def test_old_and_new_names_of_a_field_are_known() -> None:

@@ -337,7 +337,7 @@ def test_the_last_node_has_its_own_gpus_and_the_logs_processes() -> None:
     assert [each.gpu for each in last.gauges] == [*range(24, 32)]
     assert asked(first, "-L") != asked(last, "-L")
     assert len({each.pid for each in processes(last)}) == 8
-    with pytest.raises(ExportError, match="no node 4"):
+    with pytest.raises(OptionError, match="no node 4, only the nodes 0 to 3"):
         node_at(run, 4, moment)
 
 

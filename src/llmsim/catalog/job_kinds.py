@@ -45,9 +45,16 @@ GROUPS = {
 }
 
 
-def parse_job_kinds(text: str, source: str) -> tuple[JobKind, ...]:
-    """The kinds of job in the text of a list. Raises CatalogError, naming source and line."""
-    return parsed(text, source, _COLUMNS, JobKind, optional=1)
+def parse_job_kinds(text: str, source: str, recipes: tuple[str, ...] = ()) -> tuple[JobKind, ...]:
+    """The kinds of job in the text of a list. `recipes` are the names of the recipes, if a wrong
+    one should be refused. Raises CatalogError, naming source and line.
+    """
+
+    def recipe(cell: str) -> str:
+        return checked(cell, f"is no recipe: give {', '.join(recipes)}", good=cell in recipes)
+
+    columns = {**_COLUMNS, "recipe": recipe} if recipes else _COLUMNS
+    return parsed(text, source, columns, JobKind, optional=1)
 
 
 def _range(cell: str) -> tuple[int, int]:

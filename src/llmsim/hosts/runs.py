@@ -86,16 +86,29 @@ def runs_of(options: Options) -> Iterator[ShownRun]:
         start = ended if options.start else max(ended, _now())
 
 
-def again(asked: Options, job: Job, ended: bool, poster: bool = False) -> str:
+def again(asked: Options, job: Job, ended: bool, poster: bool = False, left: int = 1) -> str:
     """The sentence with the command that plays this run again; "" where nobody needs it.
 
     It is not said to somebody who has `asked` for this seed and this start. A run that has
     `ended` says it at the end of its log, if its log is not a framework's own, or on the board's
-    `poster`.
+    `poster`. A stop is in the middle of a show: the command goes on with the show, of which runs
+    are `left`, this one included (0: there is no end).
     """
     known = (asked.seed, asked.start) == (job.seed, job.start)
     said = ended and (poster or says_command(job.framework.name))
-    return "" if known or said else f"Same run again: {job.command}"
+    shown = "" if ended else "".join(_of_show(asked, left))
+    return "" if known or said else f"Same run again: {job.command}{shown}"
+
+
+def _of_show(asked: Options, left: int) -> Iterator[str]:
+    """The flags of the show that were given, each after a blank."""
+    for name, value in (("view", asked.view), ("theme", asked.theme), ("from", asked.from_)):
+        if value not in (None, "auto"):
+            yield f" --{name} {value}"
+    if asked.stream != "log":
+        yield f" --stream {asked.stream}"
+    if left != 1:
+        yield f" --runs {left}"
 
 
 def drawn(options: Options, job: Job) -> str:

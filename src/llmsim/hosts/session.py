@@ -50,6 +50,7 @@ class Session:
         self.asked = options
         self.options, self.output, self.deadline = seeded(options), output, deadline
         self.job: Job | None = None  # of the newest run
+        self._left = options.runs  # this run and those that are to follow; 0: for ever
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)
@@ -67,7 +68,6 @@ class Session:
 
         Raises Stopped when a signal asks for the end.
         """
-        left = self.options.runs
         for run in runs_of(self.options._replace(runs=0)):
             self._play(run)
             if self.playback.asked == "next":  # what is skipped does not count
@@ -75,10 +75,10 @@ class Session:
             if self.playback.asked or self.clock() >= self.deadline:
                 return False
             self.say_again(ended=True)
-            left -= 1
-            if left == 0 or self._rests():
+            if self._left == 1 or self._rests():
                 break
-        return left == 0
+            self._left -= self._left > 1
+        return self._left == 1
 
     def _rests(self) -> bool:
         """Leaves a board's last picture for some seconds; True if the show is ended meanwhile."""
@@ -198,7 +198,8 @@ class Session:
     def say_again(self, ended: bool = False) -> None:
         """Tells the person at the terminal which command plays the newest run again."""
         if self.job:
-            remark(again(self.asked, self.job, ended, bool(self._region and self._region.board)))
+            poster = bool(self._region and self._region.board)
+            remark(again(self.asked, self.job, ended, poster, self._left))
 
     # --- waiting ---------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def play(seen: Watched, number: int, words: Sequence[str]) -> int:
     """Answers nvidia-smi's words, again and again if they ask for a loop, and returns the exit
     status.
 
-    Raises ExportError for a node that is not there.
+    Raises OptionError for a node that is not there.
     """
     try:
         return _play(seen, number, request_of(words))
@@ -158,7 +158,7 @@ def run_program(program: Sequence[str], words: Sequence[str], told: str) -> int:
 
 
 def library(seen: Watched, number: int) -> object:
-    """NVML's stand-in for a node of a run. Raises ExportError for a node that is not there."""
+    """NVML's stand-in for a node of a run. Raises OptionError for a node that is not there."""
     from llmsim.telemetry.nvml.library import Library
 
     def node() -> Node:

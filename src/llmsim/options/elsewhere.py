@@ -60,7 +60,11 @@ _ANSWERS: tuple[tuple[str, str], ...] = (
     ),
     (
         "the loss follows from model, data and recipe, and nobody can set it",
-        "loss final-loss target-loss start-loss initial-loss mfu tokens-per-second throughput",
+        "loss final-loss target-loss start-loss initial-loss",
+    ),
+    (
+        "the speed follows from model, GPUs and recipe, and nobody can set it",
+        "mfu tokens-per-second throughput step-time",
     ),
     (
         "defaults stand in the file that LLMSIM_CONFIG names, and a whole job in one for --job",

@@ -8,7 +8,7 @@ from llmsim.catalog.job_kinds import JobKind
 from llmsim.catalog.records import Dataset, Model
 from llmsim.dialects import registry
 from llmsim.job.framework import Framework
-from llmsim.job.recipes import RECIPES
+from llmsim.job.recipes import NAMES, RECIPES
 from llmsim.options.table import Options
 from llmsim.options.wanted import wanted
 from llmsim.planning.models import asked_model, is_tuned
@@ -68,7 +68,7 @@ def _but_for_count(options: Options, framework: Framework) -> dict[str, JobKind]
     devices = [each for each in records.gpus() if registry.is_usual(framework, each)]
     return {
         kind.name: kind
-        for kind in records.job_kinds()
+        for kind in records.job_kinds(NAMES)
         if kind.recipe in framework.recipes
         and options.recipe in ("auto", kind.recipe)
         and (model is None or holds(kind, model))
@@ -100,7 +100,7 @@ def holds(kind: JobKind, model: Model) -> bool:
 
 def is_benchmark(model: Model) -> bool:
     """Whether a benchmark's rules have a model of this size: a rule names its model."""
-    kinds = records.job_kinds()
+    kinds = records.job_kinds(NAMES)
     return any(holds(kind, model) for kind in kinds if "benchmark" in dict(kind.asks))
 
 

@@ -73,7 +73,7 @@ def parsed(text: str, shown: str = "the list") -> tuple[Counter, ...]:
             raise OptionError(f"has {counter.name} twice: give each field one line.")
         found[counter.name] = counter
     if not found:
-        raise OptionError(f"names no field: give lines such as {EXAMPLE}.")
+        raise OptionError(f"names no field: give lines such as {EXAMPLE}")
     return tuple(sorted(found.values(), key=lambda each: (each.id, each.name)))
 
 

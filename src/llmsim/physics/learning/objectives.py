@@ -9,8 +9,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
+from llmsim.errors import CatalogError
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
+from llmsim.job.recipes import RECIPES, Recipe
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning.curve import Curve, Law, law
 from llmsim.physics.speed import batch_ramp
@@ -91,8 +93,36 @@ def _named(name: str) -> Objective:
 
 
 def of(job: Job) -> Objective:
-    """The functions of the job's objective."""
-    return _named(job.recipe.objective)
+    """The functions of the job's objective. Raises CatalogError if no module has them."""
+    try:
+        return _named(job.recipe.objective)
+    except (ModuleNotFoundError, AttributeError):
+        if _is_there(job.recipe.objective):
+            raise  # a module has a mistake of its own
+        raise _missing(job.recipe) from None
+
+
+def _is_there(name: str) -> bool:
+    """Whether a module has this objective, or has a mistake of its own."""
+    module = f"llmsim.physics.learning.{name}"
+    try:
+        return hasattr(import_module(module), "OBJECTIVE")
+    except ModuleNotFoundError as error:
+        return error.name != module
+    except AttributeError:
+        return True
+
+
+def _missing(recipe: Recipe) -> CatalogError:
+    """The error that the row of a recipe names an objective that is not there."""
+    *known, last = sorted(
+        {each.objective for each in RECIPES.values() if _is_there(each.objective)}
+    )
+    return CatalogError(
+        f"src/llmsim/job/recipes.py: the recipe {recipe.name!r} has the objective "
+        f"{recipe.objective!r}, but src/llmsim/physics/learning/{recipe.objective}.py with an "
+        f"OBJECTIVE is not there: write this module, or give {', '.join(known)} or {last}."
+    )
 
 
 @remembered()

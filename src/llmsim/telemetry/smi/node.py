@@ -2,7 +2,7 @@
 
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.boards import Board, Clocks, board, clocks
-from llmsim.errors import ExportError
+from llmsim.errors import ExportError, OptionError
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
@@ -43,15 +43,16 @@ class Node(NamedTuple):
 def node_at(run: Run, number: int, at: float) -> Node:
     """A node of a run at a moment, in simulated seconds.
 
-    Raises ExportError when the run has no NVIDIA GPUs or no node of this number.
+    Raises ExportError if the run has no NVIDIA GPUs, and OptionError if it has no node of this
+    number.
     """
     job, size = run.job, gpus_per_node(run.job)
     if not catalog.is_nvidia(job.gpu):
         raise ExportError(f"nvidia-smi reads NVIDIA's GPUs, and this run has {job.gpu.name}.")
     if not 0 <= number < job.layout.nodes:
         last = job.layout.nodes - 1
-        known = f"its nodes are 0 to {last}" if last else "it has node 0 alone"
-        raise ExportError(f"the run has no node {number}: {known}.")
+        known = f"only the nodes 0 to {last}" if last else "only node 0"
+        raise OptionError(f"--node {number}: the run has no node {number}, {known}.")
     first = number * size
     ranks = range(first, min(first + size, job.layout.gpus))
     return Node(run, number, at, gauges_of(run, tick_of(run, at), ranks))
