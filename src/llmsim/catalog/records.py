@@ -129,9 +129,8 @@ def releases() -> tuple[Release, ...]:
 
 @cache
 def job_kinds(recipes: tuple[str, ...] = ()) -> tuple["JobKind", ...]:
-    """data/llm_jobs.txt, in its order. `recipes` are the names that its lines may have; if there
-    are none here, a line may have any name. Raises CatalogError for a missing or bad file.
-    """
+    """data/llm_jobs.txt, in its order, whose recipes have these names, or any name if none is
+    given. Raises CatalogError for a missing or bad file."""
     from llmsim.catalog.job_kinds import parse_job_kinds
 
     return parse_job_kinds(text_of("llm_jobs.txt"), "data/llm_jobs.txt", recipes)

@@ -50,7 +50,7 @@ class Session:
         self.asked = options
         self.options, self.output, self.deadline = seeded(options), output, deadline
         self.job: Job | None = None  # of the newest run
-        self._left = options.runs  # this run and those that are to follow; 0: for ever
+        self._left = options.runs  # runs to play, this one included; 0: for ever
         self.clock, self.sleep = clock, sleep
         self.keyboard, self.signals = keyboard, signals or Signals()
         self.playback = Playback(clock(), options.speed_factor)

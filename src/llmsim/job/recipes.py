@@ -5,6 +5,7 @@ usual_rate.py; fine-tuning the defaults of Tulu 3 and Zephyr (SFT 2e-5, DPO 5e-7
 LoRA 2e-4 at rank 16) and of open-r1 (GRPO 1e-6, 8 completions a prompt).
 """
 
+from llmsim.errors import CatalogError
 from llmsim.job.schedule import Decay
 from llmsim.typed import NamedTuple
 
@@ -84,3 +85,13 @@ NAMES = tuple(RECIPES)
 
 # What "auto" draws from, by weight, where no kind of job of data/llm_jobs.txt suits.
 AUTO = {"pretrain": 7, "continue": 1, "dpo": 1, "grpo": 1, "sft": 1, "lora": 1}
+
+
+def objective_missing(recipe: Recipe, known: list[str]) -> CatalogError:
+    """The error that no module has a recipe's objective; `known` are the objectives of modules."""
+    module, others = f"src/llmsim/physics/learning/{recipe.objective}.py", ", ".join(known[:-1])
+    return CatalogError(
+        f"src/llmsim/job/recipes.py: the recipe {recipe.name!r} has the objective "
+        f"{recipe.objective!r}, but {module} with an OBJECTIVE is not there: write this module, or "
+        f"give {others} or {known[-1]}."
+    )

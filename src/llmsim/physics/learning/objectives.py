@@ -9,10 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
-from llmsim.errors import CatalogError
 from llmsim.job.memo import remembered
 from llmsim.job.milestones import steps_per_epoch
-from llmsim.job.recipes import RECIPES, Recipe
+from llmsim.job.recipes import RECIPES, objective_missing
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics.learning.curve import Curve, Law, law
 from llmsim.physics.speed import batch_ramp
@@ -99,7 +98,8 @@ def of(job: Job) -> Objective:
     except (ModuleNotFoundError, AttributeError):
         if _is_there(job.recipe.objective):
             raise  # a module has a mistake of its own
-        raise _missing(job.recipe) from None
+        known = {each.objective for each in RECIPES.values() if _is_there(each.objective)}
+        raise objective_missing(job.recipe, sorted(known)) from None
 
 
 def _is_there(name: str) -> bool:
@@ -111,18 +111,6 @@ def _is_there(name: str) -> bool:
         return error.name != module
     except AttributeError:
         return True
-
-
-def _missing(recipe: Recipe) -> CatalogError:
-    """The error that the row of a recipe names an objective that is not there."""
-    *known, last = sorted(
-        {each.objective for each in RECIPES.values() if _is_there(each.objective)}
-    )
-    return CatalogError(
-        f"src/llmsim/job/recipes.py: the recipe {recipe.name!r} has the objective "
-        f"{recipe.objective!r}, but src/llmsim/physics/learning/{recipe.objective}.py with an "
-        f"OBJECTIVE is not there: write this module, or give {', '.join(known)} or {last}."
-    )
 
 
 @remembered()
