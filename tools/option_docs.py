@@ -30,7 +30,7 @@ VARIABLES = (
     ("CLICOLOR_FORCE", "if it is neither empty nor `0`: colours in a pipe, too",
      "`--color`, `NO_COLOR`"),
     ("TERM=dumb", "no colours, no bars, no board",
-     "`--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
+     "for colours alone: `--color`, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("TERM", "`*256color`: 256 colours; `*-direct`: all colours", "`FORCE_COLOR`, `COLORTERM`"),
     ("CLICOLOR", "`0`: no colours", "`--color`, `FORCE_COLOR`, `CLICOLOR_FORCE`"),
     ("COLORTERM", "`truecolor` or `24bit`: all colours", "`FORCE_COLOR`"),
@@ -62,7 +62,7 @@ also takes the name of a phase, and begins at the first moment of this phase:
 {phases}.
 llmsim refuses a moment that the first run does not have. With `--runs`, every run begins at the
 moment; a later run that does not have it begins at its launch. Exports begin at the same moment,
-but the samples of GPUs always cover the whole run.
+but the telemetry of the GPUs always covers the whole run.
 
 If your defaults switch an option on, `=no` switches this option off: `--tidy=no`. An empty variable
 counts as not set.
