@@ -73,8 +73,8 @@ Below, each kind of incident has a table. The row "telemetry" says what you see 
 GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119,
 dcgm-exporter's page and the exports `openmetrics` and `promtest` have no samples of any GPU of the
 node, because DCGM no longer calls the driver. Other programs still call the driver. So `llmsim
-smi`, NVML, nvidia_gpu_exporter's page and all other exports still have all GPUs of the node but the
-lost one.
+smi`, NVML, nvidia_gpu_exporter's page and all other exports go on to show the GPUs of the node
+(except a GPU that has fallen off the bus).
 
 The training log has the output of the first node. After a failure it also has lines of the node at
 fault. For all other nodes srun prints one line, with their names in short form (`srun: error:

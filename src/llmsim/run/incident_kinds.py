@@ -100,8 +100,8 @@ KINDS: tuple[Kind, ...] = (
         "double-bit errors and remapped rows rise by 1, a remap is pending until the GPU is reset; "
         "the Xid gauge shows 94; before the next step is done, the process ends, and the gauge "
         "shows 45",
-        "a restart on the same node; the GPU is reset in this outage, if the outage lasts longer "
-        "than 2 min, or in a later outage", 4.0, -6, needs="ECC",
+        "a restart on the same node; if the pause before the restart lasts longer than 2 min, "
+        "the GPU is reset in this pause, else in a later one", 4.0, -6, needs="ECC",
     ),
     Kind(
         "gpu-lost", "GPU", "death", "the GPU has fallen off the bus",
