@@ -160,6 +160,12 @@ def gpus_per_node(job: Job) -> int:
     return job.layout.gpus // job.layout.nodes
 
 
+def ranks_on(job: Job, node: int) -> range:
+    """The ranks of a node, counted from 0: they are numbered node by node."""
+    size = gpus_per_node(job)
+    return range(node * size, (node + 1) * size)
+
+
 def speaking_rank(job: Job) -> int:
     """The rank that prints the steps: rank 0, the first of the last stage, or the last of all."""
     gpus, stages = job.layout.gpus, job.layout.pp

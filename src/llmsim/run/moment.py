@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from llmsim.job.milestones import epoch_of
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Activity, Load, Reading
 from llmsim.physics.hardware.temperatures import temperatures
@@ -108,14 +108,13 @@ def _done(run: Run, at: float) -> tuple[Loads, dict[int, Loads]]:
 
 def node_readings(run: Run, at: float, nodes: Iterable[int]) -> list[list[Reading]]:
     """The gauges of all GPUs of each of these nodes at a moment."""
-    job, size = run.job, gpus_per_node(run.job)
     done, own = _done(run, at)
     seen = list[list[Reading]]()
     for node in nodes:
-        ranks = range(node * size, (node + 1) * size)
-        read = telemetry.readings(job, ranks, at, done)
+        ranks = ranks_on(run.job, node)
+        read = telemetry.readings(run.job, ranks, at, done)
         for gpu in own.keys() & set(ranks):
-            read[gpu - ranks.start] = telemetry.reading(job, gpu, at, own[gpu])
+            read[gpu - ranks.start] = telemetry.reading(run.job, gpu, at, own[gpu])
         seen.append(read)
     return seen
 

@@ -13,7 +13,7 @@ look, before Slurm has come to them.
 from collections.abc import Iterator, Sequence
 
 from llmsim.job.microseconds import to_the_microsecond
-from llmsim.job.records import Job, gpus_per_node, speaking_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on, speaking_node
 from llmsim.physics import noise
 from llmsim.run.events.incidents import Symptom
 from llmsim.run.incidents import Incident
@@ -116,9 +116,7 @@ def exits_of(job: Job, rank: int, code: int, stuck: int = -1) -> dict[int, int]:
     Its neighbours end by SIGTERM. In a hang all end with that code, but for the stuck one, which
     is killed.
     """
-    size = gpus_per_node(job)
-    first = rank // size * size
-    others = [each for each in range(first, first + size) if each != rank]
+    others = [each for each in ranks_on(job, rank // gpus_per_node(job)) if each != rank]
     if stuck < 0:
         return {rank: code} | dict.fromkeys(others, -15)
     found = {rank: code} | {each: code for each in others if each != stuck}

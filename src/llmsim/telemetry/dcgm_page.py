@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from math import inf
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware.gauges import Columns, Gauges, in_rows
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.complaints import faults
@@ -56,8 +56,7 @@ def page(run: Run, node: int, at: float, exporter: Exporter) -> str:
     """
     every, now = exporter.collect, at
     at = max(0.0, at // every * every if every else at)
-    size = gpus_per_node(run.job)
-    ranks = range(node * size, (node + 1) * size)
+    ranks = ranks_on(run.job, node)
     energy = any(each.id == ENERGY for each in exporter.counters)
     seen = node_columns(run, tick_of(run, at), node, energy=energy)
     cards = _cards(run, exporter, node, at)

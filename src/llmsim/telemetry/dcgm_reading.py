@@ -8,7 +8,7 @@ other value.
 
 from math import inf
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run.timeline import Run
 from llmsim.telemetry import dcgm
@@ -36,7 +36,7 @@ def reading(run: Run, at: float, since: float, shown: range) -> Reading:
     errors = dict[int, int]()
     for node in sorted({gpu // size for gpu in missing}):
         if not is_silent(run, node, at):  # nobody answers for a node that is dead
-            ranks = range(node * size, (node + 1) * size)
+            ranks = ranks_on(run.job, node)
             errors |= latest_errors(run, ranks, since, at, given_up.get(node, inf))
     return Reading(seen, missing, {gpu: errors[gpu] for gpu in missing if gpu in errors})
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.records import Gpu
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
@@ -178,10 +178,9 @@ def families(
     only: Collection[str] = NAMES,
 ) -> list[Family]:
     """The families of a node at a simulated second, or the ones that are named."""
-    at, size = max(0.0, at), gpus_per_node(run.job)
+    at, energy = max(0.0, at), "nvidia_smi_energy_joules_total" in only
     job = owner(run, at)
-    ranks, energy = range(node * size, (node + 1) * size), "nvidia_smi_energy_joules_total" in only
-    seen = gauges_of(run, tick_of(run, at), ranks, energy=energy)
+    seen = gauges_of(run, tick_of(run, at), ranks_on(job, node), energy=energy)
     cards = [((("uuid", uuid(job, each.gpu)),), each) for each in seen]
     clock = clock or partial(unix, job)
     found = [
@@ -258,8 +257,8 @@ def _info(job: Job, node: int, gpus: list[int]) -> Family:
 
 def _errors(run: Run, node: int, at: float, clock: Clock) -> list[Family]:
     """How often each code came, and when last; a lost GPU's codes stay."""
-    size, counts, latest = gpus_per_node(run.job), [], []
-    for gpu in range(node * size, (node + 1) * size):
+    counts, latest = [], []
+    for gpu in ranks_on(run.job, node):
         told = told_errors(run, gpu, at)
         for code, count in sorted(Counter(code for _, code in told).items()):
             labels = (("uuid", uuid(owner(run, at), gpu)), ("xid", str(code)))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import compress, groupby
 
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL
 from llmsim.physics.hardware.gauges import (
@@ -126,11 +126,18 @@ def tick_of(run: Run, at: float) -> Tick:
 
 def _tick(run: Run, at: float, usual: frozenset[int]) -> Tick:
     """A moment as if all GPUs and nodes were well, and had counted from the run's command on."""
-    done = tuple(loads(run, at))
-    if over := ended_by(run, at):
-        done = (telemetry.Load("idle", over), *done)
+    done = _done(run, at)
     felt = tuple(telemetry.recent(run.job, done, at))
     return Tick(at, done, spent(done, at), felt, {}, {}, odd(run, at), {}, {}, {}, usual, {})
+
+
+def _done(run: Run, at: float, gpu: int | None = None) -> tuple[telemetry.Load, ...]:
+    """All loads of a GPU until a moment, the latest first; after the end of a run it is idle. None
+    is a GPU that has had no loads of its own.
+    """
+    done = tuple(loads(run, at, gpu))
+    over = ended_by(run, at)
+    return (telemetry.Load("idle", over), *done) if over else done
 
 
 def ended_by(run: Run, at: float) -> float:
@@ -194,8 +201,7 @@ NOTHING: Columns = {name: [] for name in Gauges._fields}
 
 def _node(run: Run, tick: Tick, node: int, energy: bool) -> Columns:
     """What node_columns remembers: the gauges of a node by itself."""
-    size = gpus_per_node(run.job)
-    ranks = range(node * size, (node + 1) * size)
+    ranks = ranks_on(run.job, node)
     if tick.troubles.get(node, CALM).silent:
         return NOTHING
     if tick.odd.isdisjoint(ranks):
@@ -227,8 +233,7 @@ def _in_block(run: Run, tick: Tick, node: int) -> Columns | None:
     second node on that is asked for, or the first if there were more at the moment before; None
     where they are to be computed one by one.
     """
-    nodes, size = run.job.layout.nodes, gpus_per_node(run.job)
-    ranks = range(node * size, (node + 1) * size)
+    nodes, ranks = run.job.layout.nodes, ranks_on(run.job, node)
     if nodes < FEWEST or not (tick.odd.isdisjoint(ranks) and tick.faults.keys().isdisjoint(ranks)):
         return None
     if tick.troubles.get(node, CALM).silent:
@@ -239,7 +244,7 @@ def _in_block(run: Run, tick: Tick, node: int) -> Columns | None:
         if first not in tick.usual:
             return None
     if tick.blocks[first] is None and (made := _arrays(run)):
-        gpus = range(first * size, min(first + BLOCK, nodes) * size)
+        gpus = range(first * len(ranks), min(first + BLOCK, nodes) * len(ranks))
         tick.blocks[first] = made(run, gpus, tick.at, (tick.done, tick.past, tick.felt))
     found = tick.blocks[first]
     columns: Columns | None = found.node(ranks) if found else None
@@ -272,9 +277,7 @@ def _alike(run: Run, tick: Tick, ranks: range, pasts: Pasts, energy: bool) -> Co
 
 def _own(run: Run, tick: Tick, gpu: int) -> Pasts:
     """All loads of a GPU that has had some of its own, their seconds, and what it still feels."""
-    done = tuple(loads(run, tick.at, gpu))
-    if over := ended_by(run, tick.at):
-        done = (telemetry.Load("idle", over), *done)
+    done = _done(run, tick.at, gpu)
     return done, spent(done, tick.at), tuple(telemetry.recent(run.job, done, tick.at))
 
 
@@ -312,9 +315,7 @@ def counted_at(run: Run, at: float, node: int, clock: Clock | None = None) -> Ho
     known = run.memo.setdefault("counted", {})
     place = at, clock(at) if clock else at
     if place not in known:
-        done, now = tuple(loads(run, at)), at
-        if over := ended_by(run, at):
-            done = (telemetry.Load("idle", over), *done)
+        done, now = _done(run, at), at
         if clock:
             done, now = tuple(each._replace(began=clock(each.began)) for each in done), clock(at)
         if len(known) > _COUNTED:

@@ -13,7 +13,7 @@ from llmsim.dialects.line import Line
 from llmsim.dialects.parts.interleaving import interleaved, split
 from llmsim.dialects.parts.nccl import graph
 from llmsim.dialects.parts.nccl.log_lines import communicator, release, says, version_line
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.run import cluster
 
 __all__ = ["info", "speaking_nodes", "version_line"]
@@ -56,9 +56,7 @@ _PHASES = ("start", "network", "topology", "connections", "connected", "tuner", 
 
 def _of_node(job: Job, node: int, seconds: float, channels: int) -> Iterator[list[str]]:
     """The lines of a node, phase by phase; in rank 0's own file no other rank speaks."""
-    size = 1 if job.capture == "rank0" else gpus_per_node(job)
-    first = node * gpus_per_node(job)
-    ranks = range(first, first + size)
+    ranks = ranks_on(job, node)[: 1 if job.capture == "rank0" else None]
     # A stream of noise for each node; the first one's has no number.
     own = f" {node}" if node else ""
 
@@ -74,7 +72,7 @@ def _of_node(job: Job, node: int, seconds: float, channels: int) -> Iterator[lis
     yield phase("connected", lambda rank: _connected(job, rank))
     yield phase("tuner", lambda rank: _tuned(job, rank, channels))
     done = phase("done", lambda rank: _done(job, rank, seconds))
-    yield split(job, f"nccl torn{own}", done, "000 commId") if size > 1 else done
+    yield split(job, f"nccl torn{own}", done, "000 commId") if len(ranks) > 1 else done
 
 
 def _found(job: Job, rank: int) -> list[str]:
