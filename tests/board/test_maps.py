@@ -191,3 +191,16 @@ def test_what_lies_beyond_the_axis_has_no_mark() -> None:
         for broken in ((), (beyond,))
     )
     assert plain == marked
+
+
+@pytest.mark.parametrize("above", [0.012, 0.02, 0.5])
+def test_validations_a_little_above_a_flat_curve_are_on_its_axis(above: float) -> None:
+    """A part of a long run hardly falls; a loss far above it would leave no rows to it."""
+    training = still(7, 1024, 0.4).training
+    training = training._replace(
+        loss=lambda first, last: 2.05 - 0.01 * last / training.steps + 0.001 * (first % 7),
+        validated=tuple((training.step * part // 10, 2.05 + above) for part in range(1, 10)),
+    )
+    rows = [text_of(row) for row in loss_curve(training, 90, 20, screen_of(120, 40))]
+    assert sum(row.count("◆") for row in rows) == (9 if above < 0.1 else 0)
+    assert sum("⣿" in row for row in rows) >= 5

@@ -100,6 +100,14 @@ def test_heat_of_one_colour_is_brightness(theme: str, colors: int) -> None:
     assert glow > 2.5 * max(ashes)
 
 
+@pytest.mark.parametrize("colors", [256, TRUECOLOR])
+def test_cells_beside_one_that_glows_are_pale_on_white(colors: int) -> None:
+    """Dark ones would be what is seen first."""
+    ashes = [contrast(filled(f"ash{step}", colors, "light"), WHITE) for step in range(HEAT_STEPS)]
+    assert max(ashes) < 2.7
+    assert contrast(filled("glow", colors, "light"), WHITE) > 3.5
+
+
 def filled(role: str, colors: int, theme: str) -> Rgb:
     """The colour of a cell."""
     parts = [int(part) for part in code(role, colors, theme).split(";")[2:]]

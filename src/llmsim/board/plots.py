@@ -22,6 +22,7 @@ SHORT = {
 ZOOMS = 5  # the curve's span is doubled this often until it is the whole run
 CLIPPED = 0.08  # the part of the curve that may leave it at the top: the first steep fall
 KEPT = 0.35  # the part of the whole range that is always on the scale
+ABOVE = 0.4  # of the scale: how far above it a validation may lie that makes it higher
 SENSITIVE = 5.0  # throughput that is 12 % below the usual is at the bottom
 LEAST_SPARK = 4  # cells
 VALIDATED = "◆", "o"  # the mark of a validation on the curve
@@ -92,6 +93,18 @@ def bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
     return low, max(*steady, low + KEPT * (max(values) - low))
 
 
+def with_validations(
+    ends: tuple[float, float], validated: Sequence[tuple[int, float]]
+) -> tuple[float, float]:
+    """The scale with losses of the later half of the validations that are a little above it: a
+    curve that hardly falls may lie below them all.
+    """
+    axis = scale(ends)
+    most = axis.high + ABOVE * (axis.high - axis.low)
+    later = [loss for step, loss in validated if 2 * step >= validated[-1][0] and loss <= most]
+    return ends[0], max(ends[1], *later, ends[1])
+
+
 def loss_curve(training: Training, width: int, rows: int, screen: Screen) -> list[Row]:
     """The curve with its scale, and marks of what happened on it."""
     columns = (width - LABELS) * (2 if screen.unicode else 1)
@@ -112,7 +125,7 @@ def _loss_curve(
 ) -> list[Row]:
     """The same; most of the time nothing of it has changed since the last drawing."""
     values = _sampled(loss, columns, known, steps)
-    ends = bounds(values, columns) if values else ()
+    ends = with_validations(bounds(values, columns), marked[1]) if values else ()
     raw = _sampled(_single(loss), columns, known, steps)
     marks = _marks(marked, steps, values, columns, scale(ends).high)
     return log_curve(values, columns, rows, marks, screen, raw, ends)

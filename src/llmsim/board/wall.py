@@ -259,7 +259,8 @@ def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> li
     ]
     # The first steep fall leaves it at the top, as on the board: else it takes most of the rows.
     highest = max(filter(isfinite, values), default=nan)
-    ends = [*plots.bounds(values, columns)] if isfinite(highest) else []
+    known = plots.with_validations(plots.bounds(values, columns), training.validated)
+    ends = [*known] if isfinite(highest) else []
     ends += [mark.value for mark in marks if mark.value <= highest]
     return log_curve(values, columns, rows, tuple(marks), screen, ends=tuple(ends))
 

@@ -153,7 +153,9 @@ def has_shades(screen: Screen) -> bool:
 
 
 def ash(share: float) -> str:
-    """The role of a cell this far, 0 .. 1, from cool to hot: dark, so that another one glows."""
+    """The role of a cell this far, 0 .. 1, from cool to hot where another one is the one to
+    look at: near the ground, so that that one glows.
+    """
     return f"ash{round(min(max(share, 0.0), 1.0) * (HEAT_STEPS - 1))}"
 
 
@@ -181,7 +183,7 @@ def _hue(name: str, theme: str) -> Hue:
         return _heat_hue(int(name[4:]), theme)
     if name.startswith("ash"):
         step, own = int(name[3:]), has_own_colours(theme)
-        like = THEMES[0] if own else theme
+        like = THEMES[0] if own and theme != "light" else theme
         rgb = mixed(ground(like), _heat_hue(step, like).rgb, ASH)
         number = cube(rgb) if own else _heat_hue(step // 4, like).cube
         return Hue(rgb, number, _of_ramp(ASH_16, step))
