@@ -49,10 +49,10 @@ the sentence comes at the end. In both cases the exit status is 1.
 every 15 simulated seconds, or as often as `--sample` says. Of a large cluster the exports have the
 first 512 GPUs. All gauges agree with each other: energy is the integral of power; used, free and
 reserved memory add up to the total; tensor activity follows from MFU and clock. During an incident
-the gauges show what real gauges show. A GPU that has fallen off the bus has no samples. A GPU that
-waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy, the
-time of throttling and the counters of nodes count from the launch of the run, or from a later boot
-of the node. A spare machine has its own counters.
+the gauges show what real gauges show. After a GPU has fallen off the bus, its samples end. A GPU
+that waits in a hung collective has a utilization of 100 %, while its tensor cores are idle. Energy,
+the time of throttling and the counters of nodes count from the launch of the run, or from a later
+boot of the node. A spare machine has its own counters.
 
 These files become large. At the default `--sample`, one GPU fills 1.7 MB of `openmetrics` in a
 simulated hour, or 1 MB of `otlp`, 0.08 MB of `nvsmi` or 0.08 MB of `csv`. So 64 GPUs fill 2.6 GB of
@@ -63,7 +63,7 @@ times smaller), fewer `--gpus` or fewer `--steps`.
 ## The folder of logs
 
 `logs` writes these files. The files of the first node's processes exist from the launch on, as with
-`torchrun --log-dir --redirects 3`. Each other file is made when it gets its first line.
+`torchrun --log-dir --redirects 3`. All other files are made when they get their first line.
 
 {files}
 
@@ -108,9 +108,10 @@ In OpenMetrics the name of a counter has to end in `_total`, but the names of dc
 counters do not end in `_total`. So these counters have the type `unknown` in the files. `rate`
 works all the same.
 
-In `openmetrics` and `promtest`, a sample has what dcgm-exporter's page shows at this moment
-([serve.md](serve.md) describes the page). A lost GPU has one more sample, of the metric XID_ERRORS,
-with the code of the error. After an Xid 119 no GPU of the node has a sample until the next attempt.
+A sample of `openmetrics` and `promtest` has what dcgm-exporter would answer to Prometheus at the
+simulated moment of the sample ([serve.md](serve.md) says more). After a GPU is lost, one last
+sample of its metric XID_ERRORS has the code of the error. After an Xid 119 no GPU of the node has a
+sample until the next attempt.
 
 `labels` has the truth about the incidents of a run, which you can compare with the alarms of a
 detector.
