@@ -67,12 +67,7 @@ def main(options: Options, ends_process: bool = False) -> int:
         if keyboard:
             keyboard.close()
         with suppress(OSError):  # the reader has gone; an error was reported already
-            from llmsim.show.player import farewell  # the first line does not wait for it
-
-            seed = session.options.seed or 0
-            left = session.ending() if stopped and not gone else ""
-            told = stopped and not gone and session.options.jokes
-            output.end(farewell(seed, output.screen()) if told else "", left)
+            output.end(*_last_words(session) if stopped and not gone else ())
         if stopped:
             session.say_again()
         if console is not None:
@@ -81,6 +76,15 @@ def main(options: Options, ends_process: bool = False) -> int:
         if not ends_process:
             signals.restore()
     return _with_failures(session.failures, status)
+
+
+def _last_words(session: Session) -> tuple[str, str]:
+    """The goodbye of a show that is stopped, and what is left on the screen above it."""
+    from llmsim.show.player import farewell  # the first line does not wait for it
+
+    seed, screen = session.options.seed or 0, session.output.screen()
+    goodbye = farewell(seed, screen) if session.options.jokes else ""
+    return goodbye, session.ending()
 
 
 def _with_failures(failures: list[str], status: int) -> int:

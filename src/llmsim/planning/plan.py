@@ -256,8 +256,32 @@ def _of_kinds(
 
 def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
     """The job of the options, with the planner's choices beside them in `drawn`."""
-    assert options.start is not None
     candidate = draw_candidate(drawn, seed, index)
+    job, wanted = _unscheduled(candidate, options, seed), candidate.wanted
+    steps, epochs = length(job, wanted, noise.uniform(seed, "plan/steps", index))
+    seconds = step_time.step_seconds(job)
+    given = candidate._replace(wanted=wanted_of(options))
+    part = shown_part(job, steps, index) if _may_be_a_part(given, drawn, options) else Part()
+
+    def made(count: int) -> Job:
+        schedule = scheduled(candidate, count, epochs, seconds, part.steps)
+        schedule = often_saved(job._replace(schedule=schedule), part.steps)
+        if part.steps:
+            schedule = part_of(job, schedule, part, index)
+        ramp = () if part.steps else ramped(candidate, schedule, seed)
+        return limited(job._replace(schedule=as_asked(given, schedule, ramp)), given.wanted)
+
+    free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
+    if job.framework.target_loss and free:
+        from llmsim.planning.target import reached  # other plans do without
+
+        return reached(made, steps)
+    return made(steps)
+
+
+def _unscheduled(candidate: Candidate, options: Options, seed: int) -> Job:
+    """The job of a candidate, with a schedule that is only good for timing a step."""
+    assert options.start is not None
     wanted, framework = candidate.wanted, candidate.framework
     named = names.naming_seed(seed, _asked(options))
     layout, per_node = candidate.layout, noise.uniform(seed, "plan/storage")
@@ -267,7 +291,7 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
     # the 2 TB/s that Llama 3's storage sustained (Llama 3 paper, section 3.3.1).
     storage = min(2000.0, round(layout.nodes * (2 + 3 * per_node), 1))
     software = drawn_software(seed, candidate.gpu, options.start)
-    job = Job(
+    return Job(
         seed=seed,
         start=options.start,
         recipe=candidate.recipe,
@@ -276,7 +300,7 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
         dataset=candidate.dataset,
         gpu=candidate.gpu,
         layout=layout,
-        schedule=scheduled(candidate, FEWEST_STEPS, epochs=1),  # only to time a step
+        schedule=scheduled(candidate, FEWEST_STEPS, epochs=1),
         software=software._replace(**dict(wanted.versions or ())),
         run_name=wanted.name or names.run_name(named, options.jokes),
         cluster=wanted.hosts or names.cluster_name(named, options.jokes),
@@ -293,25 +317,6 @@ def _job(drawn: Options, options: Options, seed: int, index: int) -> Job:
             background if wanted.background_saves is None else wanted.background_saves
         ),
     )
-    steps, epochs = length(job, candidate.wanted, noise.uniform(seed, "plan/steps", index))
-    seconds = step_time.step_seconds(job)
-    given = candidate._replace(wanted=wanted_of(options))
-    part = shown_part(job, steps, index) if _may_be_a_part(given, drawn, options) else Part()
-
-    def made(count: int) -> Job:
-        schedule = scheduled(candidate, count, epochs, seconds, part.steps)
-        schedule = often_saved(job._replace(schedule=schedule), part.steps)
-        if part.steps:
-            schedule = part_of(job, schedule, part, index)
-        ramp = () if part.steps else ramped(candidate, schedule, seed)
-        return limited(job._replace(schedule=as_asked(given, schedule, ramp)), given.wanted)
-
-    free = not (wanted.steps or wanted.tokens or wanted.epochs or wanted.first_step)
-    if framework.target_loss and free:
-        from llmsim.planning.target import reached  # other plans do without
-
-        return reached(made, steps)
-    return made(steps)
 
 
 def _may_be_a_part(given: Candidate, drawn: Options, options: Options) -> bool:
