@@ -95,10 +95,10 @@ Details:
 - In the incidents `time-limit` and `preempt`, Slurm sends the signal SIGTERM. At this signal some
   frameworks finish the step and save, if there is time for a save. `time-limit` leaves 30 s, and
   `preempt` leaves 30 to 300 s. Then Slurm starts the job again.
-- A job can have a time limit of its own: the key `time_limit` of a job file, or the limit that
-  llmsim draws for a part of a long pretraining. This limit ends the run as planned, and Slurm sends
-  the signal early enough for a save. Nothing is started again. So the end is no incident: it has no
-  label, and it comes with `--incidents none`, too.
+- Another time limit is no incident, but planned: the key `time_limit` of a job file, or the limit
+  that llmsim draws for a part of a long pretraining. At this limit the run is over, and nothing is
+  started again. Slurm sends the signal early enough for a save. This end has no label, and it also
+  comes with `--incidents none`.
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
@@ -123,13 +123,14 @@ and export shows the changed numbers.
 - A `loss-spike` has one of three shapes. A `fast` spike ends after 20 to 40 steps, and a `slow`
   spike ends after hundreds of steps. A `permanent` spike ends only when the run goes back to a
   checkpoint. The gradient norm begins to rise 1 to 5 steps earlier than the loss.
-- NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and end the run when the loss
-  is `nan`. All other frameworks go on and print `nan` until a person stops the run.
+- NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and their processes end
+  when the loss is `nan`. All other frameworks go on and print `nan` until a person stops the
+  attempt.
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
-  and DeepSpeed end the run when the scale is 1. Megatron-LM skips every step until a person stops
-  the run.
-- If the loss stays wrong, the attempt ends. The next attempt loads a checkpoint from before
+  and DeepSpeed end when the scale is 1. Megatron-LM skips every step until a person stops the
+  attempt.
+- After an attempt that ends in this way, a new attempt begins. It loads a checkpoint from before
   the incident, and skips the batches that caused the incident.
 
 ## Rates
