@@ -14,9 +14,9 @@ from llmsim.dialects.registry import lines_of
 from llmsim.options.table import Options
 from llmsim.run.events import Summary
 from llmsim.show.dashboard import closing
-from llmsim.show.live_region import TICK
 from llmsim.show.opening import shows_board
 from llmsim.show.player import play
+from llmsim.show.with_region import TICK
 from llmsim.text.screen import Screen
 from tests.board.stage import (
     DURATION,

@@ -1,7 +1,7 @@
 """A run on a terminal: its log, and below that the board, the bar or a note."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from llmsim.board import region
@@ -10,20 +10,15 @@ from llmsim.board.opening import Card, opening
 from llmsim.board.wall import has_room as wall_fits
 from llmsim.dialects.line import Bar, Line, Render
 from llmsim.job.records import Job
-from llmsim.run.attempts import job_after
 from llmsim.run.events import Failed, Summary
-from llmsim.show.dashboard import Dashboard
 from llmsim.show.finale import NOTE_NEEDS, Finale
-from llmsim.show.pace import Timed, moments
 from llmsim.show.playback import Playback
-from llmsim.show.streams import follows, renderers
 from llmsim.text.log_lines import rows_for, single
 from llmsim.text.painting import Painter, painted
 from llmsim.text.screen import Screen, emptied
 from llmsim.text.style import Row, cut, shade, shortened
 from llmsim.typed import Any
 
-TICK = 0.25  # show seconds at speed 1 after which the board is drawn anew
 HIGHEST_PACE = 100.0
 MOVING = shade("blue", 0.55)  # the role of the blocks of a bar that moves
 BAR_NEEDS = 16  # rows of a screen that has room for a bar above the board
@@ -94,6 +89,10 @@ class LiveRegion:
         screen = self._ask()
         on_wall = self.wall and wall_fits(screen)
         return screen._replace(width=screen.width - MARGIN) if on_wall else screen
+
+    def is_sized(self) -> bool:
+        """Whether the last drawing was for the screen as it is now."""
+        return self._screen == self._ask()
 
     def draw(self, view: Callable[[], View], lines: Sequence[str] = ()) -> str:
         """The text that shows the view on the board, and lines above it.
@@ -294,48 +293,3 @@ def bar_parts(text: str, role: str) -> Row:
     """The blocks of a bar in a role, and the text around them."""
     parts = groupby(text, lambda glyph: "\u2588" <= glyph <= "\u258f")
     return tuple((role if block else "label", "".join(glyphs)) for block, glyphs in parts)
-
-
-def render(
-    timed: Timed, live: LiveRegion, at_once: int, stream: str = "log"
-) -> Iterator[tuple[float, str, float, bool]]:
-    """For each piece of text: the show seconds to wait before it, the text, the show second that
-    it belongs to, and whether it has lines of the log.
-
-    A piece with a wait has no text: text is made after the wait, when the terminal may have
-    another size. At a higher speed ticks are farther apart, so that there are four of them in a
-    second of real time. The first lines, `at_once` of them, do not wait.
-    """
-
-    def tick() -> float:
-        return TICK * live.pace()
-
-    run, simulated = timed.run, timed.pace.simulated
-    printing, dashboard = renderers(run.job, stream), Dashboard(run, simulated)
-    clock, printed, job = timed.since, 0, timed.job
-    kept: list[str] = []  # one picture of this moment, and none of the lines' own moments
-    told = follows(run.job, printing)
-    for event in timed.recent.before:  # their lines are not shown, but others may follow from them
-        job = job_after(job, event)
-        live.lines(printing.get(type(event)) if told else None, event, job)
-    for event in timed.recent.events:
-        job = job_after(job, event)
-        kept += live.lines(printing.get(type(event)), event, job)
-    kept = "\n".join(kept).split("\n")[timed.recent.hidden :] if timed.recent.hidden else kept
-    view = dashboard.seen(simulated(clock), clock, live.pace())
-    yield 0.0, live.draw(view, kept), clock, bool(kept)
-    printed += len(kept)
-    for shown, event in timed.later():
-        start, clock = clock, shown
-        before = start
-        for now in moments(start, clock, tick) if shown > start and printed >= at_once else ():
-            yield now - before, "", now, False
-            before = now
-            view = dashboard.seen(simulated(now), now, live.pace())
-            if now < clock and (text := live.draw(view)):
-                yield 0.0, text, now, False
-        job = job_after(job, event)
-        if lines := live.lines(printing.get(type(event)), event, job):
-            yield 0.0, live.draw(dashboard.seen(event.at, clock, live.pace()), lines), clock, True
-            printed += len(lines)
-    yield 0.0, live.cleared(), clock, False

@@ -130,8 +130,9 @@ def _frames(
     if not region and not shows_board(options, screen()):
         yield from _log(timed, options, screen, opened)
         return
-    from llmsim.show.live_region import LiveRegion, render  # a pipe does without
+    from llmsim.show.live_region import LiveRegion  # a pipe does without
     from llmsim.show.playback import Playback
+    from llmsim.show.with_region import render
 
     if region is None:
         region = LiveRegion(screen, Playback(0.0, options.speed_factor))
