@@ -159,6 +159,26 @@ def test_a_phase_has_a_shorter_name_where_its_share_has_no_room(phase: str, word
     assert f"{phase} ━━━━━━── " in wide
 
 
+@pytest.mark.parametrize("pace", ["paused", "paused 0.5x", "16x"])
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_pace_takes_no_room_from_the_titles(pace: str, width: int) -> None:
+    """A pause at 80 columns took the GPUs out of the heading, and the recipe came in."""
+    titles = ("Pebble-1.4B", "8 x H100", "exploding-saddle-629", "grpo")
+    view = view_of(8)._replace(titles=titles, brief="8 x H100", pace=pace)
+    heading = texts(board(view, TERMINAL._replace(width=width, height=24)))[0]
+    assert "Pebble-1.4B · 8 x H100 " in heading
+    assert pace in heading
+    assert width < 120 or f"{pace} {view.phase}" in heading
+
+
+@pytest.mark.parametrize("width", range(30, 100, 7))
+def test_no_lesser_title_stands_in_the_place_of_the_hardware(width: int) -> None:
+    view = view_of(8)._replace(titles=("Pebble-1.4B", "8 x H100", "run", "sft"), brief="8 x H100")
+    for pace in ("", "paused", "paused 0.5x"):
+        heading = texts(board(view._replace(pace=pace), TERMINAL._replace(width=width)))[0]
+        assert "8 x H100" in heading or ("sft" not in heading and "run" not in heading), heading
+
+
 @pytest.mark.parametrize("phase", ["launch", "validation", "checkpoint", "export"])
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_a_screen_has_one_percentage_of_time(phase: PhaseName, width: int) -> None:

@@ -1,6 +1,7 @@
 """The loop, by a clock that the test moves: when what is written, and what keys make of it."""
 
 import re
+import signal
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -383,6 +384,62 @@ def test_a_log_can_be_given_a_board() -> None:
 def test_a_board_that_was_taken_away_stays_away_in_the_next_run() -> None:
     theatre, _, _ = played((10.0, "board"), (12.0, "next"), until=25.0)
     assert len(theatre.below()) <= 1
+
+
+@pytest.mark.parametrize("view", ["log", "board", "wall"])
+@pytest.mark.parametrize("keys", [["board"], ["board", "wall"], ["wall", "board", "wall"]])
+def test_a_pause_is_said_whatever_is_shown(view: str, keys: list[str]) -> None:
+    """A board that was taken away in a pause took the word with it."""
+    pressed = [(15.0 + number / 10, key) for number, key in enumerate(["pause", *keys])]
+    asked = SHORT._replace(view=view)
+    theatre, _, _ = played(*pressed, until=16.0, options=asked, size=(120, 40))
+    assert sum("paused" in row for row in theatre.rows()) == 1
+
+
+def test_the_key_of_the_board_takes_away_a_wall_too() -> None:
+    """It changed nothing that one could see, until the wall was left and no board came."""
+    wall = SHORT._replace(view="wall")
+    theatre, _, _ = played((15.0, "board"), until=15.5, options=wall, size=(120, 40))
+    assert len(theatre.below()) <= 1
+    theatre, _, _ = played((15.0, "board"), (16.0, "board"), until=16.5, options=wall)
+    assert len(theatre.below()) == rows_of(theatre.screen())
+
+
+class Resizing(Fingers):
+    """A terminal that is resized once, wraps its lines anew, and says so by a signal."""
+
+    def __init__(self, theatre: Theatre, signals: Signals, size: tuple[int, int], at: float):
+        super().__init__(theatre.clock, [(at - 1.0, "pause")])
+        self.theatre, self.signals, self.at = theatre, signals, at
+        self.coming = [size]
+
+    def open(self) -> None:
+        pass
+
+    def pressed(self) -> list[str]:
+        if self.coming and self.clock.now >= 1000 + self.at:
+            width, height = self.coming.pop()
+            self.theatre._screen = self.theatre._screen._replace(width=width, height=height)
+            self.theatre.terminal.grow_or_shrink(width, height)
+            self.theatre.terminal.cursor.y = 3
+            self.signals._disturb(signal.SIGWINCH, None)
+        return super().pressed()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 30), (100, 18)])
+@pytest.mark.parametrize("view", ["board", "wall"])
+def test_a_resize_in_a_pause_leaves_one_whole_picture(size: tuple[int, int], view: str) -> None:
+    """The board was drawn where the cursor stood, which is anywhere after lines are wrapped."""
+    clock, signals = Clock(), Signals()
+    theatre = Theatre(clock, 80, 24)
+    keyboard = Resizing(theatre, signals, size, at=20.0)
+    asked = SHORT._replace(view=view)
+    Session(asked, theatre, 1021.0, clock, clock.sleep, keyboard, signals).play()
+    rows = theatre.rows()
+    assert len(rows) == size[1]
+    assert sum("paused" in row for row in rows) == 1
+    assert "eta" in rows[-1]
+    assert sum(not row.strip() for row in rows) <= 2
 
 
 @pytest.mark.parametrize("while_paused", [False, True])

@@ -135,11 +135,11 @@ def _titles(view: View, room: int, screen: Screen) -> Row:
     row: list[Span] = [*clipped([("title", view.titles[0])], first, dots)]
     for number, title in enumerate(view.titles[1:]):
         left = room - length(row) - len(between)
-        # What it runs on is always there.
-        if number == 0 and left >= min(LEAST_HARDWARE, len(title)):
+        # What it runs on is always there; where it has no room, nothing stands in its place.
+        if number == 0 and left < min(LEAST_HARDWARE, len(title)):
+            break
+        if number == 0 or len(title) <= left:
             row += [("track", between), *clipped([("label", title)], left, dots)]
-        elif len(title) <= left:
-            row += [("track", between), ("label", title)]
     return tuple(row)
 
 
@@ -180,11 +180,12 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
 
     How much of a pause is over is told only where it takes no room from the first two titles.
     """
-    name = view.word or view.phase
+    name, first = view.word or view.phase, view._replace(titles=view.titles[:2])
     phase = _phase(view, name, width)
-    if view.phase in SHORTER and width >= SHARE_NEEDS and view.phase_share >= 0.0:
-        first = view._replace(titles=view.titles[:2])
-        usual = _before(first, phase, width, screen)[1]
+    usual = _before(first, phase, width, screen)[1]
+    if len(phase) > 1 and not view.band and usual != _before(first, phase[-1:], width, screen)[1]:
+        phase = phase[:1]  # the pace alone: what the run does is seen below
+    elif view.phase in SHORTER and width >= SHARE_NEEDS and view.phase_share >= 0.0:
         words = (*((name, cells) for cells in BARS), (SHORTER[view.phase], BARS[-1]))
         for word, cells in words:
             filled, rest = rule(view.phase_share, cells, screen.unicode)

@@ -240,16 +240,17 @@ class Session:
         if self.keyboard:
             self.keyboard.close()
         self.signals.suspend()
-        self.signals.disturbed = True
+        self.signals.disturbed, self.signals.resized = True, False
 
     def _look_up(self) -> None:
         """Adapts to the terminal: it was resized, another job has it, or it is ours again."""
-        self.signals.disturbed = False
+        resized, self.signals.disturbed = self.signals.resized, False
+        self.signals.resized = False
         if self.keyboard:
             self.keyboard.open()
         self.output.resume()
         if self._region:
-            self._region.forget()
+            self._region.forget(resized)
 
     # --- keys ------------------------------------------------------------------------------
 
@@ -272,13 +273,9 @@ class Session:
         elif name == "slower":
             playback.slower(now)
             self._say_speed()
-        elif name == "board":
+        elif name in ("board", "wall"):
             if self._region:
-                self._region.board = not self._region.board
-        elif name == "wall":
-            if self._region:
-                self._region.wall = not self._region.wall
-                self._region.board = self._region.board or self._region.wall
+                self._switch(name, self._region)
         elif name in ("back", "forward", "beginning"):
             self._seek(name)
         elif name in ("next", "quit"):
@@ -288,6 +285,17 @@ class Session:
             from llmsim.hosts.keys import hint
 
             self._say(hint, NOTE_TIME * 2)
+
+    def _switch(self, name: str, region: "LiveRegion") -> None:
+        """Hides the board or the wall, or shows it again. Without a board there is no wall."""
+        if name == "board":
+            region.board = not region.board
+            region.wall = region.wall and region.board
+        else:
+            region.wall = not region.wall
+            region.board = region.board or region.wall
+        if self.playback.paused:  # somebody else may have to say so now
+            self._rest()
 
     def _say_speed(self) -> None:
         """Shows the speed in a note, unless a board shows it in its heading."""

@@ -50,6 +50,7 @@ class Signals:
         self.asked_at = inf  # when, as time.monotonic() has it
         self.suspended = False  # Ctrl+Z was pressed
         self.disturbed = False  # the terminal was resized, or is ours again
+        self.resized = False  # it was resized
         self._ear = self._mouth = -1  # a pipe
         self._before: dict[int, Handler] = {}  # what the process did with each signal
         self._woken_before = -1  # the descriptor that signals were written to
@@ -129,5 +130,6 @@ class Signals:
     def _suspend(self, _number: int, _frame: "FrameType | None") -> None:
         self.suspended = True
 
-    def _disturb(self, _number: int, _frame: "FrameType | None") -> None:
+    def _disturb(self, number: int, _frame: "FrameType | None") -> None:
         self.disturbed = True
+        self.resized = self.resized or number in _numbers(RESIZING)

@@ -230,9 +230,7 @@ class LiveRegion:
         return text if "\x1b" in text else painted(bar_parts(text, MOVING), screen)
 
     def _done(self, bar: Bar) -> str:
-        """A bar that is full: it stays in the log, and nobody need look at it; its numbers stay
-        readable.
-        """
+        """A bar that is full: it stays in the log, quiet, but its numbers stay readable."""
         screen = self._ask()
         if "\x1b" in bar.text or not screen.color:
             return bar.text
@@ -256,9 +254,10 @@ class LiveRegion:
         self.board = self.board and not was_wall
         return self.redrawn() if was_wall and not self.finale else ""
 
-    def forget(self) -> None:
+    def forget(self, resized: bool = False) -> None:
         """Assume that the terminal shows something unknown: the next drawing is a whole one."""
-        self._screen = None
+        # After a resize it begins in the first row: lines wrap anew, and the cursor is anywhere.
+        self._screen = self._screen._replace(width=0) if resized and self._screen else None
         if self.finale:
             self.finale.forget()
 
