@@ -182,6 +182,27 @@ def test_of_sixteen_colours_a_map_has_more_shades_than_colours(theme: str) -> No
     assert len(set(chain(*shown))) > 10
 
 
+@pytest.mark.parametrize("gpus", [1024, 131_072])
+def test_without_colours_what_is_well_has_several_shades(gpus: int) -> None:
+    """Of four, most are for cells that are about as warm as usual."""
+    run = run_of(plan(Options(seed=6, start=START, gpus=gpus, recipe="pretrain", incidents="none")))
+    cluster = Dashboard(run).view(0.4 * run_ended(run), 1.0).cluster
+    rows = heat_map(cluster, 60, 20, screen_of(120, 40)._replace(color=False))[:-1]
+    cells = "".join(map(text_of, rows)).replace(" ", "")
+    assert len(set(cells)) >= 3
+    assert max(map(cells.count, cells)) < 0.6 * len(cells)
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_among_few_colours_cells_around_a_lost_one_are_faint(color: bool) -> None:
+    """Where a cell is as bright as before, nobody finds the lost one."""
+    cluster = still(7, 1024, 0.4).cluster._replace(faulty=(477,), gone=(477,))
+    rows = heat_map(cluster, 60, 10, screen_of(120, 40)._replace(color=color, colors=16))
+    cells = "".join(map(text_of, rows[:-1])).replace(" ", "")
+    assert set(cells) - {"×"} <= {"░", "▒"}
+    assert cells.count("×") >= 1
+
+
 def test_what_lies_beyond_the_axis_has_no_mark() -> None:
     """After a launch from an earlier checkpoint a failure may lie ahead of its steps."""
     training = still(7, 1024, 0.4).training
@@ -193,7 +214,7 @@ def test_what_lies_beyond_the_axis_has_no_mark() -> None:
     assert plain == marked
 
 
-@pytest.mark.parametrize("above", [0.012, 0.02, 0.5])
+@pytest.mark.parametrize("above", [0.024, 0.03, 0.5])
 def test_validations_a_little_above_a_flat_curve_are_on_its_axis(above: float) -> None:
     """A part of a long run hardly falls; a loss far above it would leave no rows to it."""
     training = still(7, 1024, 0.4).training

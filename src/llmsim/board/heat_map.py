@@ -5,6 +5,7 @@ two cells, one above the other; without them it is one. The colours go from the 
 hottest GPU that is shown.
 """
 
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, product, zip_longest
@@ -28,6 +29,7 @@ SIZES = 1, 2, 3  # characters and lines that a cell may have
 BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
+DENSER = 0.31, 0.39, 0.55  # the shares from which on a cell has the next of four shades
 UNKNOWN = -1  # in the place of a cell that there is not
 FAULTY = -2  # the same of a GPU that is to blame or gone
 
@@ -199,7 +201,7 @@ def _single(line: Sequence[int], warmth: Warmth, role: Role, screen: Screen) -> 
     glyphs = SHADES[not screen.unicode]
     shares = [warmth.share(each) for each in line]
     odd: dict[int, Span] = {UNKNOWN: ("", " "), FAULTY: ("down", GONE[not screen.unicode])}
-    drawn = _dithered if _has_pairs(screen) else _leveled
+    drawn = _drawn(role, screen)
     cells = [
         odd.get(each) or drawn(share, role, glyphs)
         for each, share in zip(line, shares, strict=True)
@@ -207,17 +209,30 @@ def _single(line: Sequence[int], warmth: Warmth, role: Role, screen: Screen) -> 
     return tuple(merged(cells))
 
 
-def _has_pairs(screen: Screen) -> bool:
-    """Whether a cell is a mixture of two of the sixteen colours: what is well has but two, which
-    alone would make its map flat.
+def _drawn(role: Role, screen: Screen) -> Callable[[float, Role, str], Span]:
+    """How cells are drawn that have a character each: of sixteen colours as mixtures of two, since
+    what is well has but two, which alone would make its map flat.
     """
-    several = screen.color and has_own_colours(screen.theme)
-    return screen.unicode and several and not has_shades(screen)
+    if not screen.unicode:
+        return _leveled
+    if role is ash:
+        return _faint
+    return _dithered if screen.color and has_own_colours(screen.theme) else _shaded
 
 
 def _leveled(share: float, role: Role, glyphs: str) -> Span:
     """A cell of one colour, the denser the hotter."""
     return role(share), level(share, glyphs)
+
+
+def _shaded(share: float, role: Role, glyphs: str) -> Span:
+    """The same of few shades, most of which are for cells that are about as warm as usual."""
+    return role(share), glyphs[bisect(DENSER, share)]
+
+
+def _faint(share: float, role: Role, glyphs: str) -> Span:
+    """A cell through which the ground shines, since another one is the one to look at."""
+    return role(share), level(share, glyphs[:2])
 
 
 def _dithered(share: float, role: Role, glyphs: str) -> Span:
@@ -232,7 +247,7 @@ def _scale(warmth: Warmth, role: Role, screen: Screen) -> Row:
     glyphs = SHADES[not screen.unicode]
     full = LOWER_HALF if screen.unicode and has_shades(screen) else ""
     steps = [step / (SCALE - 1) for step in range(SCALE)]
-    drawn = _dithered if _has_pairs(screen) else _leveled
+    drawn = _drawn(role, screen)
     cells: list[Span] = [
         (role(share), full) if full else drawn(share, role, glyphs) for share in steps
     ]
