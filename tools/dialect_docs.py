@@ -45,8 +45,8 @@ HEAD = """\
 # Dialects
 
 A dialect is the log of one framework. This page shows the log of each framework.
-An excerpt has up to three parts: lines of the training, the lines of a validation that have its
-loss, and lines of the launch that only this framework prints. Long lines are cut. `make docs` makes
+An excerpt has up to three parts: lines of the training, lines with the losses of validations, and
+lines of the launch that only this framework prints. Long lines are cut. `make docs` makes
 the excerpts with this command:
 
 `{command}`
@@ -59,8 +59,8 @@ this job. `mlperf` follows the rules of a benchmark, `maxtext` has TPUs, `nanogp
 models of GPT-2's shape, and `trl` fine-tunes. Four frameworks log every step (`nanotron`,
 `maxtext`, `llmc` and `nemo`); their excerpts are of runs with 270 steps.
 
-For each framework a link leads to its statements that print: the places in its source that write
-the lines of the log.
+For each framework a link leads to our list of its statements that print. The list says which
+places in the framework's source write the lines of the log.
 
 """
 
@@ -144,7 +144,7 @@ def release(framework: Framework) -> str:
         count = len(import_module(f"llmsim.dialects.{framework.name}.statements").STATEMENTS)
         text += f"; [the {count} statements that print]({'../' + path})"
     for name, commit in framework.older:
-        text += f"; older: `--release {name}` (`{commit[:12]}`)"
+        text += f"; also `--release {name}` (`{commit[:12]}`)"
     return text + ".\n\n"
 
 

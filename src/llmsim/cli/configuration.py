@@ -127,8 +127,7 @@ def _layout(job: Job) -> dict[str, object]:
         "pipeline_parallel": layout.pp,  # stages of the pipeline
         "context_parallel": layout.cp,  # ranks that divide each sequence
         "expert_parallel": layout.ep,  # ranks that divide the experts of a layer
-        # how data ranks divide weights, gradients and moments: ddp, zero1, zero2, zero3 or fsdp2;
-        # hsdp is fsdp2 with several replicas
+        # how data ranks divide weights, gradients and moments: by ddp, zero1 to 3, fsdp2 or hsdp
         "sharding": layout.sharding,
         "replicas": layout.replicas,  # groups of HSDP that each hold all weights; 1: no HSDP
         # activations that are computed again: none, selective or full
@@ -145,7 +144,7 @@ def _layout(job: Job) -> dict[str, object]:
         "precision": layout.precision,  # number format of matrix products
         # number format of the master weights and the moments
         "optimizer_states": "bf16" if layout.bf16_states else "fp32",
-        # number format of the frozen weights under an adapter; null: bf16, or no adapter
+        # nf4 if the frozen weights under an adapter have this number format (QLoRA), else null
         "frozen_base": "nf4" if layout.four_bit_base else None,
         "compiled": layout.engine.compiled,  # whether torch.compile or XLA compiles the model
         # true: the loss makes no fp32 copy of the logits
@@ -178,7 +177,8 @@ def _schedule(job: Job) -> dict[str, object]:
         "warmup_sequences": schedule.warmup * schedule.global_batch,
         "decay": schedule.decay,  # how the learning rate falls
         "peak_learning_rate": schedule.peak_lr,  # highest learning rate
-        "final_learning_rate": schedule.final_lr,  # learning rate at the last step of the whole run
+        # learning rate at the end of the whole schedule (whole_run_steps)
+        "final_learning_rate": schedule.final_lr,
         "log_every_steps": schedule.log_every,  # steps from one logged step to the next
         "validate_every_steps": schedule.validate_every,  # steps from one validation to the next
         "validations": validations(job),  # how many validations

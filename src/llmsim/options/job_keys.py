@@ -99,7 +99,7 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("parallel", "pp", "pp", as_option("pp"), "pipeline stages"),
     ("parallel", "cp", "cp", as_option("cp"), "context-parallel ranks: they divide each sequence"),
     ("parallel", "ep", "ep", as_option("ep"),
-     "how many data and context ranks share the experts of a layer; ep adds no ranks"),
+     "number of data and context ranks that divide the experts of a layer; ep adds no ranks"),
     ("parallel", "sharding", "sharding", as_option("sharding"),
      "how data ranks divide weights, gradients and optimizer states"),
     ("parallel", "replicas", "replicas", whole(1, 131_072),
