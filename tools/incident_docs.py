@@ -95,10 +95,10 @@ Details:
 - In the incidents `time-limit` and `preempt`, Slurm sends the signal SIGTERM. At this signal some
   frameworks finish the step and save, if there is time for a save. `time-limit` leaves 30 s, and
   `preempt` leaves 30 to 300 s. Then Slurm starts the job again.
-- Another time limit is no incident, but planned: the key `time_limit` of a job file, or the limit
-  that llmsim draws for a part of a long pretraining. At this limit the run is over, and nothing is
-  started again. Slurm sends the signal early enough for a save. This end has no label, and it also
-  comes with `--incidents none`.
+- A time limit can also be planned. Then it is no incident. The key `time_limit` of a job file
+  sets a planned limit, and llmsim draws a planned limit for a part of a long pretraining. At this
+  limit the run is over, and nothing is started again. Slurm sends the signal early enough for a
+  save. This end has no label, and it also comes with `--incidents none`.
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
@@ -130,8 +130,9 @@ and export shows the changed numbers.
   `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
   and DeepSpeed end when the scale is 1. Megatron-LM skips every step until a person stops the
   attempt.
-- After an attempt that ends in this way, a new attempt begins. It loads a checkpoint from before
-  the incident, and skips the batches that caused the incident.
+- When one of the four incidents ends an attempt, a new attempt begins. It loads a checkpoint from
+  before the incident. After a `loss-spike` or a `nan` it skips the batches that caused the
+  incident.
 
 ## Rates
 

@@ -109,7 +109,7 @@ COMPARED = (
         "a benchmark of B200 and two runs with val_loss (October 2025); BioNeMo's ESM2 and Evo 2 "
         "(May and June 2025); Nemotron's guide for NeMo 25.07 (August 2025)",
         "in the public logs callbacks print tokens a second and the peak of the memory; BioNeMo "
-        "prints val_ppl, and says when val_loss was not among the best; in the guide torchx's task stands before each "
-        "line",
+        "prints val_ppl, and says when val_loss was not among the best; in the guide torchx's "
+        "task stands before each line",
     ),
 )
