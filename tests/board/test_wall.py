@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmsim.board.graphs import Mark, history, log_curve, plain_curve, scale, ticks
 from llmsim.board.wall import has_room, wall
+from llmsim.hosts.keys import hint
 from llmsim.options.table import Options
 from llmsim.physics.learning import objectives
 from llmsim.planning.plan import plan
@@ -91,7 +92,7 @@ def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(size: tuple[int, int]
     checked = 0
     for number, (_, text) in enumerate(frames(screen, region)):
         terminal.stream.feed(text)
-        if text and number % 5 == 0:
+        if text and number % 5 == 0 and not region.finale:
             fresh = Terminal(*size)
             fresh.stream.feed("\x1b[H" + "\n".join(region._rows))
             assert terminal.display == fresh.display, number
@@ -105,6 +106,27 @@ def test_the_newest_lines_of_the_log_are_on_the_wall() -> None:
     terminal = seen(screen, 15.0)
     steps = [row for row in terminal.display if re.search(r"step +[\d,]+/[\d,]+ .*loss", row)]
     assert len(steps) >= 3
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (160, 45)])
+def test_a_wall_says_what_the_host_has_to_say(size: tuple[int, int]) -> None:
+    """It had no place for the keys, nor for why a key did nothing."""
+    screen = screen_of(*size)
+    region, terminal = on_wall(screen), Terminal(*size)
+    for shown, text in frames(screen, region):
+        terminal.stream.feed(text)
+        if shown > 10.0:
+            break
+    assert not any("quit" in row for row in terminal.display)
+    region.note = hint
+    terminal.stream.feed(region.redrawn())
+    (row,) = (row for row in terminal.display if "q quit" in row)
+    assert row.startswith(" ─ log ─")
+    assert row.rstrip().endswith(" ─")
+    assert "space pause" in row
+    region.note = None
+    terminal.stream.feed(region.redrawn())
+    assert not any("quit" in row for row in terminal.display)
 
 
 @pytest.mark.long

@@ -23,7 +23,7 @@ from llmsim.board.board import View, heading_of, padded, progress
 from llmsim.board.graphs import LABELS, Mark, log_curve, plain_curve
 from llmsim.board.letters import ROWS, big, enlarged, largest, titled
 from llmsim.board.letters import width as width_of
-from llmsim.board.sheet import LOOSE, in_columns, planned, ruled
+from llmsim.board.sheet import LOOSE, RULED, in_columns, planned, ruled
 from llmsim.board.training import Training, speed
 from llmsim.board.wall_content import Figure, Wall
 from llmsim.board.wall_gpus import gpus
@@ -47,6 +47,7 @@ MARKS = {
 }
 NAMED = {"checkpoint": "save", "failure": "failure"}
 FADED = shade("red", 0.6)  # the role of more than a few failures
+Note = Callable[[int], str]  # a text of no more cells than are given
 FEW = 6  # failures that stand out on the curve: more would hide it
 
 
@@ -55,8 +56,12 @@ def has_room(screen: Screen) -> bool:
     return screen.live and screen.width >= LEAST[0] and screen.height >= LEAST[1]
 
 
-def wall(view: View, more: Wall, log: Sequence[str], screen: Screen) -> list[Row]:
-    """All rows of the screen. `log` are its last lines, painted, the newest last."""
+def wall(
+    view: View, more: Wall, log: Sequence[str], screen: Screen, note: Note | None = None
+) -> list[Row]:
+    """All rows of the screen. `log` are its last lines, painted, the newest last; `note` is what
+    the host has to say, as the keys and their meanings.
+    """
     inner, rows = screen.width - 2, screen.height
     top: list[Row] = [heading_of(view, screen.width - 1, screen)]
     alarm = view.training.alarm
@@ -66,7 +71,9 @@ def wall(view: View, more: Wall, log: Sequence[str], screen: Screen) -> list[Row
     lines = min(MOST_LINES, max(2, room // 5))
     body = _body(view, more, inner, room - lines - 1, screen)
     shown = _ticker(log, lines)
-    rule: Row = (("track", ("─" if screen.unicode else "-") * inner),)
+    name: Row = (("label", "log"),)
+    said: Row = (("label", note(inner - length(name) - 2 * RULED)),) if note else ()
+    rule = ruled(name, inner, screen, said)
     return [top[0], *((("", " "), *row) for row in (*top[1:], *body, rule, *shown, *low))]
 
 

@@ -177,7 +177,7 @@ class LiveRegion:
             return ""
         newest = list(self._tail)[-MOST_LINES:]
         log = [shortened(line, screen.width - MARGIN, screen.unicode) for line in newest]
-        rows: list[str] = [*self._painter.paint(wall(seen, more, log, screen), screen)]
+        rows: list[str] = [*self._painter.paint(wall(seen, more, log, screen, self.note), screen)]
         before, self._rows = self._rows if same else None, rows
         self._above, self._free, self._exact = 0, 0, True
         if before is not None and len(before) == len(rows):
