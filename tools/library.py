@@ -28,6 +28,10 @@ NATIVE = (
     "llmsim.options.job_keys",
     "llmsim.options.job_values",
     "llmsim.options.serving",
+    "llmsim.physics.hardware.activities",
+    "llmsim.physics.hardware.gauges",
+    "llmsim.physics.hardware.host",
+    "llmsim.physics.hardware.links",
     "llmsim.planning.written",
     "llmsim.run.verdicts",
     "llmsim.telemetry",
@@ -37,11 +41,13 @@ ARRAYS = ("array_noise", "gauge_arrays", "swing_arrays")
 # Modules of a dialect that play nothing: tests and docs read the statements of its framework, and
 # exports that a page has not read its scalars and its own log file.
 UNPLAYED = (
-    "statement", "statements", "occasions", "older_statements", "scalars", "log_file",
+    "statement", "statements", "occasions", "older_statements", "scalar", "scalars", "log_file",
 )  # fmt: skip
 # What makes files for visitors, beside the library: it is fetched when somebody asks for one.
 LATER = (
     "llmsim.hosts.downloads",
+    "llmsim.physics.hardware.gauges",
+    "llmsim.physics.hardware.host",
     "llmsim.run.verdicts",
     "llmsim.telemetry.cast",
     "llmsim.telemetry.csv",

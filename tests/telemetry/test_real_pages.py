@@ -12,8 +12,9 @@ import pytest
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.boards import clocks
 from llmsim.catalog.records import Gpu
-from llmsim.physics.hardware.gauges import HEALTHY, Gauges, columns_of
+from llmsim.physics.hardware.gauges import Gauges, columns_of
 from llmsim.physics.hardware.telemetry import Latents
+from llmsim.physics.hardware.troubles import HEALTHY
 from llmsim.run.moment import loads
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import Run, run_ended

@@ -14,7 +14,7 @@ from llmsim.catalog.gpus import has_fast_link, is_nvidia
 from llmsim.catalog.records import Gpu, gpus
 from llmsim.job.records import Job
 from llmsim.options.table import Options
-from llmsim.physics.hardware.host import CALM
+from llmsim.physics.hardware.troubles import CALM
 from llmsim.planning.plan import plan
 from llmsim.run.events import Incident
 from llmsim.run.incident_kinds import KINDS, kind_named

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
-from llmsim.physics.hardware.gauges import HEALTHY, Fault
-from llmsim.physics.hardware.host import CALM, Trouble
+from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run.events import Incident, Symptom
 from llmsim.run.moment import how_failed
 from llmsim.run.phases.queue import is_taken_out

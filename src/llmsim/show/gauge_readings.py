@@ -14,9 +14,8 @@ from llmsim.board.gauges import Fault as Blame
 from llmsim.catalog.gpus import device
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
-from llmsim.physics.hardware.gauges import HEALTHY, Fault
-from llmsim.physics.hardware.host import CALM, Trouble
 from llmsim.physics.hardware.telemetry import Reading
+from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
 from llmsim.run.moment import Moment, draws, meter, thermometer

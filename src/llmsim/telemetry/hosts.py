@@ -2,7 +2,8 @@
 
 from operator import sub
 
-from llmsim.physics.hardware.host import Host, Trouble
+from llmsim.physics.hardware.host import Host
+from llmsim.physics.hardware.troubles import Trouble
 
 PROCESSORS = ("cpu_user_seconds", "cpu_system_seconds", "cpu_iowait_seconds", "cpu_idle_seconds")
 BYTES = (

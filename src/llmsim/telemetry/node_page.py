@@ -9,7 +9,8 @@ from functools import partial
 from math import floor
 
 from llmsim.job.records import Job
-from llmsim.physics.hardware.host import CALM, CORES, Host
+from llmsim.physics.hardware.host import CORES, Host
+from llmsim.physics.hardware.troubles import CALM
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.complaints import troubles
 from llmsim.run.timeline import Run, owner

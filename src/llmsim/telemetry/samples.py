@@ -13,15 +13,14 @@ from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.clocks import POWER_CAP, SW_THERMAL
 from llmsim.physics.hardware.gauges import (
-    HEALTHY,
     Columns,
-    Fault,
     Gauges,
     Seconds,
     columns_of,
     in_rows,
 )
-from llmsim.physics.hardware.host import CALM, CORES, Host, Trouble, host
+from llmsim.physics.hardware.host import CORES, Host, host
+from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run import cluster
 from llmsim.run.complaints import faults, troubles
 from llmsim.run.moment import energies_of, loads, odd

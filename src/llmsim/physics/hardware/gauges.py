@@ -24,6 +24,7 @@ from llmsim.physics.hardware import links
 from llmsim.physics.hardware.activities import BUSY, Column, activities
 from llmsim.physics.hardware.sites import MOST_CHIPS, chips_of
 from llmsim.physics.hardware.telemetry import ACTIVITIES, Activity, Latents, doing, held_by_power
+from llmsim.physics.hardware.troubles import HEALTHY, Fault
 from llmsim.physics.hardware.utilization import utilizations
 from llmsim.typed import Any, NamedTuple
 
@@ -83,26 +84,6 @@ class Gauges(NamedTuple):
 
 
 Columns = Mapping[str, list[Any]]  # a list a gauge, with a value a GPU
-
-
-class Fault(NamedTuple):
-    """What the driver and the counters say of a GPU that has or had something wrong."""
-
-    xid: int = 0  # the last error code since the GPU's reset
-    lost: bool = False  # whether it has fallen off the bus
-    uncorrectable_errors: int = 0  # since the reset
-    aggregate_errors: int = 0  # the same over the GPU's life
-    correctable_errors: int = 0
-    aggregate_correctable_errors: int = 0
-    remapped_rows: int = 0
-    remap_pending: int = 0  # until the GPU is reset
-    crc_errors: int = 0  # of NVLink
-    link_replays: int = 0
-    link_recoveries: int = 0
-    pcie_replays: int = 0
-
-
-HEALTHY = Fault()
 
 
 class Seconds(NamedTuple):

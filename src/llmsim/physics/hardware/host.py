@@ -12,6 +12,7 @@ from llmsim.physics.hardware import storage
 from llmsim.physics.hardware.gauges import Seconds
 from llmsim.physics.hardware.links import network_bytes_per_second
 from llmsim.physics.hardware.telemetry import Activity
+from llmsim.physics.hardware.troubles import CALM, Trouble
 from llmsim.typed import NamedTuple
 
 CORES = 192  # two sockets of 96
@@ -22,21 +23,6 @@ _CORES_BUSY: dict[Activity, float] = {
 }  # fmt: skip
 _WAITING = 0.004  # share of the cores that waits for the disk, in saves
 _PACKET = 4096 + 66  # bytes of an InfiniBand packet with its heads
-
-
-class Trouble(NamedTuple):
-    """What is wrong with a node."""
-
-    down: int = -1  # the card whose port is down
-    downs: tuple[int, ...] = ()
-    recoveries: int = 0
-    stuck_tasks: int = 0
-    memory_share: float = 0.0
-    disk_share: float = 0.0
-    silent: bool = False  # it is dead: nobody can read its counters
-
-
-CALM = Trouble()
 
 
 class Host(NamedTuple):
