@@ -12,7 +12,7 @@ from llmsim.board.heat_map import MOST_CELLS, heat_map, section
 from llmsim.board.plots import loss_curve, plots
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
-from llmsim.run.moment import thermometer
+from llmsim.run.moment import celsius
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
@@ -101,7 +101,7 @@ def test_all_racks_of_a_map_are_of_one_moment() -> None:
             read = [
                 moment
                 for moment in (pace.simulated(shown - back) for back in range(6))
-                if seen == [*map(thermometer(run, moment), gpus)]
+                if seen == celsius(run, moment, gpus)
             ]
             assert read, shown
             moments.add(read[0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsim.run.moment import meter, readings, thermometer
+from llmsim.run.moment import celsius, meter, readings
 from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from tests.runs import job_of
@@ -16,7 +16,7 @@ def test_temperatures_read_alone_are_those_of_the_gauges(gpus: int, gpu: str | N
     )
     for part in (0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
         at = part * run_ended(run)
-        celsius, gauges = thermometer(run, at), meter(run, at)
+        alone, gauges = celsius(run, at, tuple(range(gpus))), meter(run, at)
         for reading in readings(run, at):
-            assert celsius(reading.index) == reading.temperature_c, (at, reading.index)
+            assert alone[reading.index] == reading.temperature_c, (at, reading.index)
             assert gauges(reading.index) == reading, (at, reading.index)

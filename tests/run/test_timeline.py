@@ -21,7 +21,7 @@ from llmsim.run.events import (
     Step,
     Validated,
 )
-from llmsim.run.moment import energy, loads, readings, state
+from llmsim.run.moment import energy, energy_of, loads, odd, readings, state
 from llmsim.run.simulation import events, run_of, step
 from llmsim.run.timeline import (
     Delay,
@@ -216,6 +216,17 @@ def test_energy_is_the_same_in_whatever_order_it_is_asked_for() -> None:
     at = [10.0, 4000.0, 300.0, 9000.0, 4000.0]
     together = fresh(5)
     assert [energy(together, each, 0) for each in at] == [energy(fresh(5), each, 0) for each in at]
+
+
+@pytest.mark.parametrize("gpus", [8, 1024])
+def test_energy_that_is_asked_for_often_is_the_same(gpus: int) -> None:
+    """Of a run with many failures: with what the run remembers, and from all loads anew."""
+    job = job_of(5, gpus=gpus, recipe="pretrain", dialect="pytorch", incidents="chaos")
+    often, ended = run_of(job), run_ended(run_of(job))
+    for at in (ended * part / 40 for part in (*range(1, 41), 3, 30)):
+        once = run_of(job)
+        for gpu in (0, gpus // 2, gpus - 1, *[*odd(once, at)][:1]):
+            assert energy(often, at, gpu) == energy_of(once, at, gpu, tuple(loads(once, at, gpu)))
 
 
 @cache

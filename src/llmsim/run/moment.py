@@ -56,26 +56,53 @@ def loads(run: Run, at: float, gpu: int | None = None) -> Iterator[Load]:
 
     A gauge shows what has been: a load that begins at this very moment does not count yet.
     """
+    for number in range(_number_before(run, at), -1, -1):
+        yield from _loads_in(run, number, at, gpu)
+
+
+def _number_before(run: Run, at: float) -> int:
+    """The number of the last segment that has begun before a moment; the first one has always."""
     number = run.timeline.number_at(at)
     while number and run.timeline[number].began >= at:
         number -= 1
-    while number >= 0:
-        segment = run.timeline[number]
-        if segment.kind == "launch":
-            parts = launch_loads(launched(run, number), segment.began)
-            ended = min(at, segment.ended)  # a fault may have cut the launch
-            yield from (load for load in parts if load.began < ended or load is parts[-1])
-        elif segment.kind in ("training", "failure") and segment.events:
-            parts = strains.parts(run, number, gpu)
-            yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
-        elif segment.kind == "failure" or segment.kind == "outage":
-            yield Load("idle", segment.began)
-        elif gpu is not None and gpu in strains.strained(run, number):  # it is heating up
-            parts = strains.parts(run, number, gpu)
-            yield from (load for load in parts[::-1] if load.began < at or load is parts[0])
-        else:
-            yield Load(segment.kind, segment.began)
-        number -= 1
+    return number
+
+
+def _loads_in(run: Run, number: int, at: float, gpu: int | None) -> Iterable[Load]:
+    """The loads of a GPU in a segment, until a moment: the latest first."""
+    segment = run.timeline[number]
+    if segment.kind == "launch":
+        known: dict[int, tuple[Load, ...]] = run.memo.setdefault("launch loads", {})
+        if number not in known:
+            known[number] = launch_loads(launched(run, number), segment.began)
+        ended, parts = min(at, segment.ended), known[number]  # a fault may have cut the launch
+        return [load for load in parts if load.began < ended or load is parts[-1]]
+    if segment.kind in ("training", "failure") and segment.events:
+        is_strained = True
+    elif segment.kind == "failure" or segment.kind == "outage":
+        return (Load("idle", segment.began),)
+    else:  # it may be heating up
+        is_strained = gpu is not None and gpu in strains.strained(run, number)
+    if not is_strained and segment.kind != "failure":
+        return (Load(segment.kind, segment.began),)
+    parts = strains.parts(run, number, gpu)
+    return [load for load in parts[::-1] if load.began < at or load is parts[0]]
+
+
+def _all_loads(run: Run, at: float, gpu: int) -> tuple[Load, ...]:
+    """All of `loads`. The run remembers what was before the latest segment: a wall asks four times
+    a second, and a long run has hundreds of segments.
+    """
+    own = gpu if gpu in odd(run, at) else None
+    number = _number_before(run, at)
+    known: dict[int | None, tuple[int, tuple[Load, ...]]] = run.memo.setdefault("past loads", {})
+    first, before = known.get(own, (0, ()))
+    if first > number:
+        first, before = 0, ()
+    for passed in range(first, number):
+        before = (*_loads_in(run, passed, inf, own), *before)
+    known[own] = number, before
+    return (*_loads_in(run, number, at, own), *before)
 
 
 def launch_loads(events: Iterable[object], began: float = 0.0) -> tuple[Load, ...]:
@@ -148,17 +175,16 @@ def _by_node(job: Job, gpus: range) -> list[range]:
     return [range(max(first, gpus.start), min(first + size, gpus.stop)) for first in nodes]
 
 
-def thermometer(run: Run, at: float) -> Callable[[int], int]:
-    """A function that reads a GPU's temperature alone at a moment, which is much cheaper."""
-    done, own = _done(run, at)
-    usual = temperatures(run.job, at, done)
-
-    def celsius(gpu: int) -> int:
+def celsius(run: Run, at: float, gpus: tuple[int, ...]) -> list[int]:
+    """The temperatures of GPUs alone at a moment, which are much cheaper."""
+    job, usual = run.job, tuple(telemetry.recent(run.job, loads(run, at), at))
+    seen = temperatures(job, at, usual, gpus)
+    own = odd(run, at)
+    for place, gpu in enumerate(gpus) if not own.isdisjoint(gpus) else ():
         if gpu in own:
-            return telemetry.reading(run.job, gpu, at, own[gpu]).temperature_c
-        return usual(gpu)
-
-    return celsius
+            done = tuple(telemetry.recent(job, loads(run, at, gpu), at))
+            seen[place] = telemetry.reading(job, gpu, at, done).temperature_c
+    return seen
 
 
 def struck(run: Run, at: float) -> tuple[Incident, ...]:
@@ -206,7 +232,7 @@ def odd(run: Run, at: float) -> frozenset[int]:
 
 def energy(run: Run, at: float, gpu: int) -> float:
     """Joules that a GPU has taken up since the command: the integral of its power."""
-    return energy_of(run, at, gpu, tuple(loads(run, at, gpu)))
+    return energy_of(run, at, gpu, _all_loads(run, at, gpu))
 
 
 MARK_EVERY = 32  # loads from one remembered total to the next

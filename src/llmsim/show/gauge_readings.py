@@ -7,6 +7,7 @@ a show came there by itself or was sent there.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from math import ceil, fsum, isnan, log2, nan
 
 from llmsim.board.gauges import NO_TRAIL, Cluster, Gauge, Trail
@@ -18,7 +19,7 @@ from llmsim.physics.hardware.telemetry import Reading
 from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
-from llmsim.run.moment import Moment, draws, meter, thermometer
+from llmsim.run.moment import Moment, celsius, draws, meter
 from llmsim.run.timeline import Run, owner
 from llmsim.show.trouble import culprit
 
@@ -32,9 +33,6 @@ SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few
 READINGS = 16_384  # that are remembered
 
 Simulated = Callable[[float], float]  # the simulated second of a show second
-# GPUs; the period; the places of the GPUs of each turn; when each turn was read; the temperature
-# of each GPU.
-Temperatures = tuple[tuple[int, ...], int, dict[int, list[int]], dict[int, float], list[int]]
 
 
 def sampled(run: Run) -> range:
@@ -55,10 +53,9 @@ class Readings:
         self._apart, self._shown, self._at = self._long, 0.0, 0.0
         self._simulated_at = lru_cache(maxsize=1024)(self._second)
         self._meter = lru_cache(maxsize=64)(lambda at: meter(run, at))
-        self._thermometer = lru_cache(maxsize=32)(lambda at: thermometer(run, at))
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
-        self._celsius: Temperatures = ((), 0, {}, {}, [])
+        self._celsius = lru_cache(maxsize=64)(lambda at, gpus: celsius(run, at, gpus))
         self._trails: dict[tuple[int, int], tuple[int, float, Trail]] = {}
         self._newest_read: dict[int, Gauge] = {}  # by GPU, of this beat
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
@@ -201,21 +198,10 @@ class Readings:
         return gauge
 
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
-        """The newest temperatures of GPUs; the ones whose turn it is are read, the others kept."""
-        if self._celsius[:2] != (gpus, self._period):
-            turns: dict[int, list[int]] = {}  # the places of the GPUs whose turn comes together
-            for place, index in enumerate(gpus):
-                turns.setdefault(self._place(index) % self._period, []).append(place)
-            self._celsius = gpus, self._period, turns, dict.fromkeys(turns, nan), [0] * len(gpus)
-        *_, turns, moments, celsius = self._celsius
-        for turn, places in turns.items():
-            at = self._newest(gpus[places[0]])
-            if at != moments[turn]:
-                read = self._thermometer(at)
-                for place in places:
-                    celsius[place] = read(gpus[place])
-                moments[turn] = at
-        return tuple(celsius)
+        """The newest temperatures of GPUs, of a large cluster all of one moment."""
+        if self.run.job.layout.gpus > TOGETHER:
+            return self._celsius(self._newest(0), gpus)
+        return [*chain(*(self._celsius(self._newest(index), (index,)) for index in gpus))]
 
     def _trail(self, index: int, count: int) -> Trail:
         """The last readings of a GPU, the oldest first: one object until one comes."""

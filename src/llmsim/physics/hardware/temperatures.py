@@ -2,27 +2,44 @@
 one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import fsum
 
+from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.sites import chip_of, site_of, warmed
 
 
-def temperatures(job: Job, at: float, loads: Sequence[telemetry.Load]) -> Callable[[int], int]:
-    """A function for the temperature of a GPU, for many that have done the same."""
-    site, air, parts = site_of(job), telemetry.air(job, at), telemetry.warmth(job, at, loads)
+def temperatures(
+    job: Job, at: float, loads: Sequence[telemetry.Load], gpus: tuple[int, ...]
+) -> list[int]:
+    """The temperatures of GPUs that have done the same, degrees C."""
+    site, air = site_of(job), telemetry.air(job, at)
+    terms = [
+        [weight * share for share in _shares(job, gpus, activity, pace)]
+        for weight, activity, pace in telemetry.warmth(job, at, loads)
+    ]
+    hot = [
+        air + inlet + warmed(site, rise * fsum(each))
+        for (inlet, rise), *each in zip(_warmings(job, gpus), *terms, strict=True)
+    ]
+    return [round(max(20.0, min(95.0, each))) for each in hot]
 
-    def celsius(index: int) -> int:
-        chip = chip_of(job, index)
-        terms = [
-            weight * telemetry.share(job, index, activity, pace) for weight, activity, pace in parts
-        ]
-        hot = air + chip.inlet + warmed(site, site.rise * chip.rise * fsum(terms))
-        return round(max(20.0, min(95.0, hot)))
 
-    return celsius
+@remembered(2)
+def _warmings(job: Job, gpus: tuple[int, ...]) -> list[tuple[float, float]]:
+    """Degrees C of each GPU's air above the hall's, and of its rise at full power."""
+    rise, chips = site_of(job).rise, [chip_of(job, index) for index in gpus]
+    return [(chip.inlet, rise * chip.rise) for chip in chips]
+
+
+@remembered(8)
+def _shares(
+    job: Job, gpus: tuple[int, ...], activity: telemetry.Activity, pace: float
+) -> list[float]:
+    """What GPUs draw in an activity at a pace."""
+    return [telemetry.share(job, index, activity, pace) for index in gpus]
 
 
 def heating(
