@@ -5,11 +5,15 @@ from datetime import datetime
 from itertools import chain
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmsim.board.board import board
+from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import gpu_panel, kilowatts
-from llmsim.board.heat_map import MOST_CELLS, heat_map, section
+from llmsim.board.heat_map import MOST_CELLS, halves, heat_map, section
 from llmsim.board.plots import loss_curve, plots
+from llmsim.board.region import redrawn
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.moment import celsius
@@ -17,6 +21,7 @@ from llmsim.run.simulation import run_of
 from llmsim.run.timeline import run_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.pace import Pace
+from llmsim.text.painting import painted
 from llmsim.text.screen import Screen
 from llmsim.text.style import Row, code, length
 from tests.board.stage import still
@@ -49,6 +54,62 @@ def test_the_racks_of_a_large_cluster_fill_the_width(gpus: int, width: int, line
     assert 0.85 * width < used <= width
     assert part.stride * cells >= gpus > part.stride * (cells - 1)
     assert 4 <= part.rack <= 16
+
+
+@pytest.mark.parametrize(("width", "lines"), ROOMS)
+def test_a_cell_is_some_racks_of_72_where_that_costs_few_cells(width: int, lines: int) -> None:
+    """Nodes of four GPUs, 18 of them in a rack."""
+    cluster = still(7, 131_072, 0.4).cluster._replace(per_node=4)
+    trays = section(cluster, width, lines)
+    racks = section(cluster._replace(linked=18), width, lines)
+    assert racks.stride % 72 == 0 or (
+        racks == trays and 1.25 * trays.stride < 72 * -(-trays.stride // 72)
+    )
+    assert len(racks.shown) >= len(trays.shown) / 1.26
+
+
+def legend_of(cluster: Cluster, width: int, rows: int) -> str:
+    """The key below a map."""
+    return text_of(heat_map(cluster, width, rows, screen_of(width, rows))[-1])
+
+
+def test_the_key_says_what_a_cell_is() -> None:
+    large, small = still(7, 131_072, 0.4).cluster, still(7, 1024, 0.4).cluster
+    assert "  1 cell = 17 nodes  " in legend_of(large, 60, 10)
+    assert "  1 cell = 2 racks  " in legend_of(large._replace(per_node=4, linked=18), 60, 10)
+    assert "  1 cell = 2 GPUs  " in legend_of(small, 60, 10)
+    assert "cell" not in legend_of(small, 101, 23)
+
+
+ROLES = st.sampled_from(["", "heat1", "heat2", "heat3", "glow"])
+
+
+@given(st.lists(st.tuples(ROLES, ROLES), min_size=1, max_size=30))
+def test_halves_of_characters_have_the_colours_of_their_cells(pairs: list[tuple[str, str]]) -> None:
+    """Each character is read as a terminal draws it. Two spans side by side have three colours."""
+    seen, spans = list[tuple[str, str]](), [*halves(pairs)]
+    for role, text in spans:
+        front, _, back = role.partition(" on ")
+        both = {"█": (front, front), "▀": (front, back), "▄": (back, front), " ": (back, back)}
+        seen += [both[glyph] if role else ("", "") for glyph in text]
+    assert seen == pairs
+    sizes = [len(text) for _, text in spans]
+    ends = [sum(sizes[: count + 1]) for count in range(len(sizes))]
+    for first, last in zip([0, *ends], ends[:-1], strict=False):
+        assert len({role for pair in pairs[first : last + 1] for role in pair}) > 2
+
+
+def test_a_map_whose_cells_all_change_is_a_few_kilobytes() -> None:
+    """A failure turns all of them dark. For each character its two colours alone are 33 bytes."""
+    view, screen = still(7, 131_072, 0.4), screen_of(120, 40)
+    before, after = (
+        [painted(row, screen) for row in heat_map(each, 59, 10, screen)]
+        for each in (view.cluster, view.cluster._replace(faulty=(131_070,)))
+    )
+    text = redrawn(before, (), after)
+    cells = sum(length(row) for row in heat_map(view.cluster, 59, 10, screen)[:-1])
+    assert cells > 500
+    assert len(text.encode()) < 16 * cells
 
 
 def test_a_small_board_gives_its_map_the_row_of_an_empty_rule() -> None:

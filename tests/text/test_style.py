@@ -2,11 +2,12 @@
 
 import re
 
+import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.text.painting import painted
+from llmsim.text.painting import painted, turned
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.text.style import (
     BOLD,
@@ -174,9 +175,10 @@ def test_codes_follow_the_number_of_colours() -> None:
     assert code("busy", 0) == ""
     assert code("hot", 16) == "1;91"
     assert code("hot", 0) == code("title", 256) == "1"
-    assert code("heat0 on heat11", 16) == "34;41"
-    assert code("heat0 on heat11", 256) == "38;5;18;48;5;223"
-    assert code("heat0 on heat11", TRUECOLOR) == "38;2;26;44;108;48;2;255;214;170"
+    both = f"heat0 on heat{HEAT_STEPS - 1}"
+    assert code(both, 16) == "34;41"
+    assert code(both, 256) == "38;5;18;48;5;223"
+    assert code(both, TRUECOLOR) == "38;2;26;44;108;48;2;255;214;170"
 
 
 @pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
@@ -196,3 +198,18 @@ def test_neighbours_of_one_style_are_one() -> None:
         ("a", "xy"),
         ("b", "z"),
     )
+
+
+CODES = ["", "1", "2", "34", "1;33", "38;5;18", "38;5;18;48;5;223", "38;2;1;2;3", "7;31", "1;7;91"]
+CODES += ["38;2;26;44;108;48;2;18;140;150", "38;2;18;140;150;48;2;26;44;108"]
+
+
+@given(st.sampled_from(CODES), st.sampled_from(CODES))
+def test_a_turn_of_colours_leaves_those_of_the_new_code_alone(before: str, code: str) -> None:
+    """Seen in a terminal, beside the same code after a reset. It takes no more bytes than that."""
+    terminal = pyte.Screen(4, 1)
+    stream, anew = pyte.Stream(terminal), f"\x1b[0m\x1b[{code}m" if code else "\x1b[0m"
+    stream.feed(f"\x1b[{before}mx{turned(before, code)}y{anew}z")
+    _, turned_to, fresh = (terminal.buffer[0][column] for column in range(3))
+    assert turned_to._replace(data="") == fresh._replace(data="")
+    assert len(turned(before, code)) <= len(anew)

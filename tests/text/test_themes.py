@@ -68,7 +68,7 @@ def test_the_theme_contrast_takes_the_light_ones_of_sixteen() -> None:
 def test_the_hottest_cell_is_no_hole_in_a_white_screen() -> None:
     for colors, pattern in ((TRUECOLOR, r"38;2;(\d+);(\d+);(\d+)"), (256, r"38;5;(\d+)")):
         for theme, ground in (("light", WHITE), ("dark", BLACK)):
-            found = re.search(pattern, code("heat11", colors, theme))
+            found = re.search(pattern, code(f"heat{HEAT_STEPS - 1}", colors, theme))
             assert found
             parts = [int(part) for part in found.groups()]
             hottest = rgb_of(parts[0]) if colors == 256 else (parts[0], parts[1], parts[2])
@@ -146,7 +146,7 @@ def test_the_nearest_colour_of_xterms_cube_is_taken(color: Rgb) -> None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("colors", [0, 16, 256, TRUECOLOR])
 def test_a_theme_changes_colours_alone(theme: str, colors: int) -> None:
-    spans = [("loss", "1.5"), ("heat3", "x"), ("heat3 on heat9", "y"), ("", "w")]
+    spans = [("loss", "1.5"), ("heat3", "x"), ("heat3 on heat6", "y"), ("", "w")]
     spans.insert(3, ("shade2 green", "z"))
     text = colored(spans, colors, theme)
     assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "1.5xyzw"

@@ -50,7 +50,12 @@ def curve(heights: Sequence[Height], rows: int, unicode: bool) -> list[str]:
     columns = strokes(heights, rows * (DOTS if unicode else len(ASCII_DOTS)))
     if not unicode:
         return [_ascii(columns, (rows - row) * len(ASCII_DOTS)) for row in range(rows)]
-    return [_braille(columns, (rows - row - 1) * DOTS) for row in range(rows)]
+    if len(columns) % 2:
+        columns.append((0, -1))
+    cells = [
+        _braille(left, right, rows) for left, right in zip(columns[::2], columns[1::2], strict=True)
+    ]
+    return ["".join(row) for row in zip(*cells, strict=True)] or [""] * rows
 
 
 def strokes(heights: Sequence[Height], dots: int) -> list[tuple[int, int]]:
@@ -84,16 +89,16 @@ def area(tops: Sequence[int], base: int) -> str:
     return "".join([_FILLED[pair] for pair in pairs])
 
 
-def _braille(columns: Sequence[tuple[int, int]], base: int) -> str:
-    """The row of cells above `base` dots."""
-    parts = [_within(low - base, high - base) for low, high in columns]
-    if len(parts) % 2:
-        parts.append(0)
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return "".join([_CELLS[_SIDES[0][left] | _SIDES[1][right]] for left, right in pairs])
+@lru_cache(maxsize=4096)  # pairs of columns are alike
+def _braille(left: tuple[int, int], right: tuple[int, int], rows: int) -> str:
+    """The cells of two columns, given by their lowest and highest dots, from the top down."""
+    ends = (left, _SIDES[0]), (right, _SIDES[1])
+    return "".join(
+        _CELLS[sum(bits[_within(low - base, high - base)] for (low, high), bits in ends)]
+        for base in range((rows - 1) * DOTS, -1, -DOTS)
+    )
 
 
-@lru_cache(maxsize=4096)  # a column has few dots
 def _within(low: int, high: int) -> int:
     """A number for the dots of a column in a cell, a bit each, the lowest dot first."""
     low, high = max(low, 1), min(high, DOTS)

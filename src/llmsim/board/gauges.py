@@ -67,8 +67,14 @@ class Cluster(NamedTuple):
     power: Callable[[int], Sequence[float]] = no_past  # of all GPUs, kW, the latest last
     links: Callable[[int], Sequence[float]] = no_past  # what they send each other, GB/s
     device: str = "GPU"  # what people call one
+    linked: int = 1  # nodes whose GPUs one switch joins
 
     @property
     def nodes(self) -> int:
         """The number of nodes."""
         return self.gpus // self.per_node
+
+    @property
+    def joined(self) -> int:
+        """GPUs that one switch joins: of a node, or of a rack of nodes."""
+        return self.per_node * self.linked

@@ -21,10 +21,11 @@ Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from coo
 
 MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
-UPPER_HALF, LOWER_HALF = "▀", "▄"
+FULL, UPPER_HALF, LOWER_HALF = "█", "▀", "▄"
 PAIRS = len(HEAT_16) - 1  # of a colour and the next hotter one, where there are sixteen
 NARROWEST_RACK, RACK, WIDEST_RACK = 4, 8, 12  # cells beside each other that have a gap after them
 ODD = 100  # the part of the room that a rack may leave blank to be a cell nearer to RACK
+ROUNDER = 1.25  # times the fewest GPUs of a cell: as many as it may have to be a whole of racks
 SIZES = 1, 2, 3  # characters and lines that a cell may have
 BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
@@ -47,13 +48,13 @@ class Section(NamedTuple):
 
 def section(cluster: Cluster, width: int, lines: int) -> Section:
     """The cells of a cluster, as large as there is room for, in racks that fill the width."""
-    return _section(cluster.gpus, cluster.per_node, width, lines)
+    return _section(cluster.gpus, cluster.per_node, cluster.joined, width, lines)
 
 
 @lru_cache(maxsize=16)
-def _section(gpus: int, node: int, width: int, lines: int) -> Section:
+def _section(gpus: int, node: int, joined: int, width: int, lines: int) -> Section:
     """One cell for each GPU if all fit, else one for some of a node's, or for some nodes."""
-    stride, racks = _stride(gpus, node, width, lines), list[Section]()
+    stride, racks = _stride(gpus, node, joined, width, lines), list[Section]()
     shown = range(0, gpus, stride)
     for rack, wide, high in product(_widths(node, stride, width), SIZES, SIZES):
         most, deepest = (width + 1) // (rack * wide + 1), lines // high
@@ -81,8 +82,11 @@ def _widths(node: int, stride: int, width: int) -> list[int]:
     return fitting or [unit if NARROWEST_RACK <= unit <= width else min(RACK, width)]
 
 
-def _stride(gpus: int, node: int, width: int, lines: int) -> int:
-    """The fewest GPUs of a cell with which all have room."""
+def _stride(gpus: int, node: int, joined: int, width: int, lines: int) -> int:
+    """The fewest GPUs of a cell with which all have room: a part of a node, or some nodes. It is
+    what one switch joins, such as a rack of 72 GPUs, or even parts or multiples of that, if the
+    map has nearly as many cells then.
+    """
 
     def fits(stride: int) -> bool:
         rooms = (rack * ((width + 1) // (rack + 1)) for rack in _widths(node, stride, width))
@@ -90,7 +94,10 @@ def _stride(gpus: int, node: int, width: int, lines: int) -> int:
 
     parts = (part for part in range(1, node) if node % part == 0)
     whole = (node * count for count in range(max(1, gpus // node // MOST_CELLS), gpus + 1))
-    return next(stride for stride in chain(parts, whole) if fits(stride))
+    least = next(stride for stride in chain(parts, whole) if fits(stride))
+    more = range(least, int(least * ROUNDER) + 1)
+    round_ = (each for each in more if each % joined == 0 or (joined % each == 0 == each % node))
+    return next((each for each in round_ if fits(each)), least)
 
 
 class Warmth(NamedTuple):
@@ -123,33 +130,29 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
     """A map of at most `rows` rows; the last one is its legend."""
     double = screen.unicode and has_shades(screen)
     part = section(cluster, width, max(1, rows - 1) * (2 if double else 1))
-    chosen = _chosen(part, cluster.faulty)
-    celsius = cluster.celsius(chosen)
-    gone, faulty = frozenset(cluster.gone), frozenset(cluster.faulty)
-    seen = [
-        each for index, each in zip(chosen, celsius, strict=True) if not gone or index not in gone
-    ]
+    shown = seen = [*cluster.celsius(tuple(part.shown))]
+    if cluster.faulty:
+        gone = frozenset(cluster.gone)
+        seen = [each for gpu, each in zip(part.shown, shown, strict=True) if gpu not in gone]
+        seen += cluster.celsius(tuple([gpu for gpu in cluster.faulty if gpu not in gone]))
+        shown = [*shown]
+        for gpu in cluster.faulty:  # a cell is that of its first GPU, or of one that is at fault
+            shown[gpu // part.stride] = FAULTY
     warmth = scale_of(seen)
-    shown = [*celsius]
-    if faulty:
-        shown = [
-            FAULTY if index in faulty else each for index, each in zip(chosen, celsius, strict=True)
-        ]
-    lines = _lines(shown, part)
-    role = ash if faulty else heat
-    if double:
-        drawn = _doubled(lines, warmth, role)
-    else:
-        drawn = (_single(line, warmth, role, screen) for line in lines)
-    legend = _legend(cluster, part, seen, _scale(warmth, role, screen), width, screen)
-    return (*drawn, legend) if rows > 1 else tuple(drawn)
+    drawn = _drawn(tuple(shown), part, warmth, bool(cluster.faulty), screen)
+    scale = _scale(warmth, ash if cluster.faulty else heat, screen)
+    return (*drawn, _legend(cluster, part, seen, scale, width, screen)) if rows > 1 else drawn
 
 
-@lru_cache(maxsize=8)
-def _chosen(part: Section, faulty: tuple[int, ...]) -> tuple[int, ...]:
-    """The GPU of each cell: the first, or one of the cell's GPUs that is at fault."""
-    instead = {rank // part.stride: rank for rank in faulty}
-    return tuple(instead.get(index // part.stride, index) for index in part.shown)
+@lru_cache(maxsize=2)
+def _drawn(
+    shown: tuple[int, ...], part: Section, warmth: Warmth, is_dark: bool, screen: Screen
+) -> tuple[Row, ...]:
+    """The map without its legend; on most beats of a show nothing of it has changed."""
+    lines, role = _lines(shown, part), ash if is_dark else heat
+    if screen.unicode and has_shades(screen):
+        return tuple(_doubled(lines, warmth, role))
+    return tuple(_single(line, warmth, role, screen) for line in lines)
 
 
 def _lines(shown: Sequence[int], part: Section) -> list[list[int]]:
@@ -176,25 +179,45 @@ def degrees(seen: Sequence[int], screen: Screen) -> str:
 
 
 def _doubled(lines: Sequence[Sequence[int]], warmth: Warmth, role: Role) -> Iterator[Row]:
-    """Two lines a row: the upper half of a character has the front colour, the lower the back."""
+    """Two lines a row: a character is the upper and the lower cell."""
     cells = dict.fromkeys(chain(*lines))
     roles = {each: role(warmth.share(each)) for each in cells}
     roles |= {UNKNOWN: "", FAULTY: "glow"}
-    spans: dict[tuple[int, int], Span] = {}
     for upper, lower in zip_longest(lines[::2], lines[1::2], fillvalue=()):
-        row: list[Span] = []
-        for pair in zip_longest(upper, lower, fillvalue=UNKNOWN):
-            span = spans.get(pair)
-            if span is None:
-                span = spans[pair] = _two(roles[pair[0]], roles[pair[1]])
-            row.append(span)
-        yield tuple(merged(row))
+        pairs = zip_longest(upper, lower, fillvalue=UNKNOWN)
+        yield tuple(halves([(roles[above], roles[below]) for above, below in pairs]))
 
 
-def _two(above: str, below: str) -> Span:
-    if not above:
-        return (below, LOWER_HALF) if below else ("", " ")
-    return (f"{above} on {below}" if below else above, UPPER_HALF)
+Pair = tuple[str, str]  # the roles of the upper and of the lower half of a character
+
+
+def halves(pairs: Sequence[Pair]) -> Iterator[Span]:
+    """Characters of two halves. Two colours draw all pairs of them, so that they stay until there
+    is a third one: to say for each character which two it has would be most of a show's bytes.
+    """
+    done, kinds = list[Pair](), frozenset[str]()
+    role, glyphs = "", dict[Pair, str]()
+    for pair in pairs:
+        if pair not in glyphs:
+            more = kinds.union(pair)
+            if len(more) > 2:
+                yield role, "".join([glyphs[each] for each in done])
+                done, more = [], frozenset(pair)
+            kinds, (role, glyphs) = more, _brush(more)
+        done.append(pair)
+    yield role, "".join([glyphs[each] for each in done])
+
+
+@lru_cache(maxsize=512)
+def _brush(kinds: frozenset[str]) -> tuple[str, dict[Pair, str]]:
+    """The role of characters of one colour or two, and the glyph of each pair of them."""
+    back, *others = sorted(kinds)
+    if not others:
+        return back, {(back, back): FULL if back else " "}
+    front = others[0]
+    role = f"{front} on {back}" if back else front
+    glyphs = {(front, front): FULL, (back, back): " "}
+    return role, glyphs | {(front, back): UPPER_HALF, (back, front): LOWER_HALF}
 
 
 def _single(line: Sequence[int], warmth: Warmth, role: Role, screen: Screen) -> Row:
@@ -259,13 +282,26 @@ def _legend(
     cluster: Cluster, part: Section, seen: Sequence[int], scale: Row, width: int, screen: Screen
 ) -> Row:
     """What a cell is and how the colours are meant, as much as there is room for."""
-    texts = [f"{cluster.gpus:,} {cluster.device}s", degrees(seen, screen)]
+    texts: list[tuple[str, ...]] = [
+        (f"{cluster.gpus:,} {cluster.device}s",),
+        (degrees(seen, screen),),
+    ]
     if part.stride > 1:
-        texts.append(f"1 cell = {part.stride:,}")
+        stands = _stands_for(cluster, part.stride)
+        texts.append((f"1 cell = {stands}", f"cell = {stands}"))
     used = sum(len(text) for _, text in scale)
     row: list[Span] = []
-    for text in texts:
-        if used + len(text) + 2 <= width:
+    for ways in texts:
+        for text in [text for text in ways if used + len(text) + 2 <= width][:1]:
             row += [("label", text), ("", "  ")]
             used += len(text) + 2
     return (*row, *scale)
+
+
+def _stands_for(cluster: Cluster, gpus: int) -> str:
+    """What this number of GPUs is: racks, nodes, or a part of a node."""
+    units = [(cluster.joined, "rack")] if cluster.linked > 1 else []
+    units += [(cluster.per_node, "node"), (1, cluster.device)]
+    size, name = next(unit for unit in units if gpus % unit[0] == 0)
+    count = gpus // size
+    return f"{count:,} {name}{'s' * (count > 1)}"

@@ -11,8 +11,7 @@ from functools import lru_cache
 from itertools import compress, count
 from operator import ne
 
-from llmsim.text.painting import Painted, Pieces, pieces
-from llmsim.text.style import RESET
+from llmsim.text.painting import Painted, Pieces, pieces, turned
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: all or nothing is drawn
 ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
@@ -189,15 +188,14 @@ def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _written(row: Pieces, first: int, last: int) -> str:
     """The cells of a row, from one until another, as text with their colours."""
-    text, number = "", bisect_right(row.ends, first)
+    text, number, before = "", bisect_right(row.ends, first), ""
     while first < last:
         end = min(row.ends[number], last)
         code, characters = row.parts[number]
         part = characters[first - row.ends[number] :][: end - first]
-        # A code only adds: what was there has to end first.
-        text += f"\x1b[{code}m{part}{RESET}" if code else part
-        first, number = end, number + 1
-    return text
+        text += f"{turned(before, code)}{part}"
+        first, number, before = end, number + 1, code
+    return text + turned(before, "")
 
 
 def back(rows: int) -> str:

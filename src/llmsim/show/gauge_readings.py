@@ -12,7 +12,7 @@ from math import ceil, fsum, isnan, log2, nan
 
 from llmsim.board.gauges import NO_TRAIL, Cluster, Gauge, Trail
 from llmsim.board.gauges import Fault as Blame
-from llmsim.catalog.gpus import device
+from llmsim.catalog.gpus import device, is_rack, linked_nodes
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Reading
@@ -105,6 +105,7 @@ class Readings:
             power=self._watts,
             links=self._sent,
             device=device(card),
+            linked=card.per_node * linked_nodes(card) // self._size if is_rack(card) else 1,
         )
 
     def _since_trouble(self, moment: Moment, apart: float) -> float:

@@ -66,6 +66,31 @@ def _sgr(colors: int, theme: str) -> dict[str, str]:
     return {"": ""} if not colors or has_own_colours(theme) else {}
 
 
+@lru_cache(maxsize=4096)
+def turned(before: str, code: str) -> str:
+    """What turns the colours of one code into those of another: no more than differs."""
+    old, new = _parts(before), _parts(code)
+    if not old.keys() <= new.keys():  # a code only adds: what was there has to end first
+        return f"\x1b[0;{code}m" if code else RESET
+    changed = [part for kind, part in new.items() if old.get(kind) != part]
+    return f"\x1b[{';'.join(changed)}m" if changed else ""
+
+
+def _parts(code: str) -> dict[str, str]:
+    """The parts of a code by what each is about."""
+    found, numbers = dict[str, str](), code.split(";") if code else []
+    while numbers:
+        first = numbers[0]
+        size = {"2": 5, "5": 3}[numbers[1]] if first in ("38", "48") else 1
+        found[_ABOUT.get(int(first) // 10, first)] = ";".join(numbers[:size])
+        numbers = numbers[size:]
+    return found
+
+
+# What the codes of a ten are about; below ten each one is about something else.
+_ABOUT = {3: "front", 9: "front", 4: "back", 10: "back"}
+
+
 class Painter:
     """Paints the rows of a drawing. Most are what they were in the last one, and stay as text."""
 

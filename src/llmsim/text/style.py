@@ -129,7 +129,7 @@ STOPS_ON_WHITE: Sequence[Rgb] = (*HEAT_STOPS[:-1], (150, 0, 44))
 RAMP_ON_WHITE = (*HEAT_256[:-2], 160, 88)
 HEAT_16 = (34, 36, 32, 33, 31)
 ASH_16 = (34, 36, 32, 33, 33)  # of the cells around one that glows, which alone is red
-HEAT_STEPS = 12
+HEAT_STEPS = 8  # as many as the key has cells
 ASH = 0.45  # of a cell's hue is left where another cell is the one to look at
 
 # A shade of a hue, from 0 at the ground to the highest at its graph: what fills a graph. Its share
