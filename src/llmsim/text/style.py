@@ -185,7 +185,7 @@ def _hue(name: str, theme: str) -> Hue:
         step, own = int(name[3:]), has_own_colours(theme)
         like = THEMES[0] if own and theme != "light" else theme
         rgb = mixed(ground(like), _heat_hue(step, like).rgb, ASH)
-        number = cube(rgb) if own else _heat_hue(step // 4, like).cube
+        number = cube(rgb) if own else _heat_hue(min(step // 3, 1), like).cube
         return Hue(rgb, number, _of_ramp(ASH_16, step))
     return HUES[name]
 
