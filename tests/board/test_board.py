@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmsim.board.board import SHARE, SHORTER, View, board, rows_of
-from llmsim.board.heat_map import MOST_CELLS
 from llmsim.board.letters import big
+from llmsim.board.racks import MOST_CELLS
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run import simulation

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from llmsim.board.board import board
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import gpu_panel, kilowatts
-from llmsim.board.heat_map import MOST_CELLS, halves, heat_map, section
+from llmsim.board.heat_map import halves, heat_map
 from llmsim.board.plots import loss_curve, plots
+from llmsim.board.racks import MOST_CELLS, section
 from llmsim.board.region import redrawn
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan

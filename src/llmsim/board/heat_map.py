@@ -8,10 +8,11 @@ hottest GPU that is shown.
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, product, zip_longest
+from itertools import chain, zip_longest
 
 from llmsim.board.curves import SHADES, level
 from llmsim.board.gauges import GONE, Cluster
+from llmsim.board.racks import Section, section
 from llmsim.text.screen import Screen
 from llmsim.text.style import HEAT_16, Row, Span, ash, has_shades, heat, merged
 from llmsim.text.themes import has_own_colours
@@ -19,85 +20,15 @@ from llmsim.typed import NamedTuple
 
 Role = Callable[[float], str]  # of a cell this far, 0 .. 1, on the way from cool to hot
 
-MOST_CELLS = 2048  # read at once
 SCALE = 8  # cells of the legend's scale
 FULL, UPPER_HALF, LOWER_HALF = "█", "▀", "▄"
 PAIRS = len(HEAT_16) - 1  # of a colour and the next hotter one, where there are sixteen
-NARROWEST_RACK, RACK, WIDEST_RACK = 4, 8, 12  # cells beside each other that have a gap after them
-ODD = 100  # the part of the room that a rack may leave blank to be a cell nearer to RACK
-ROUNDER = 1.25  # times the fewest GPUs of a cell: as many as it may have to be a whole of racks
-SIZES = 1, 2, 3  # characters and lines that a cell may have
 BELOW = 7  # degrees C from the lower end of a short scale to the mean, which is green there
 LEAST_RANGE = 20  # degrees C of the scale
 ROUND = 5  # degrees C: the ends of the scale are multiples of it
 DENSER = 0.31, 0.39, 0.55  # the shares from which on a cell has the next of four shades
 UNKNOWN = -1  # in the place of a cell that there is not
 FAULTY = -2  # the same of a GPU that is to blame or gone
-
-
-class Section(NamedTuple):
-    """The GPUs that are shown: every `stride`-th one, in lines that racks of `rack` share."""
-
-    shown: range  # GPUs
-    stride: int
-    rack: int  # cells beside each other
-    racks: int  # beside each other
-    wide: int = 1  # characters of a cell
-    high: int = 1  # lines of a cell
-
-
-def section(cluster: Cluster, width: int, lines: int) -> Section:
-    """The cells of a cluster, as large as there is room for, in racks that fill the width."""
-    return _section(cluster.gpus, cluster.per_node, cluster.joined, width, lines)
-
-
-@lru_cache(maxsize=16)
-def _section(gpus: int, node: int, joined: int, width: int, lines: int) -> Section:
-    """One cell for each GPU if all fit, else one for some of a node's, or for some nodes."""
-    stride, racks = _stride(gpus, node, joined, width, lines), list[Section]()
-    shown = range(0, gpus, stride)
-    for rack, wide, high in product(_widths(node, stride, width), SIZES, SIZES):
-        most, deepest = (width + 1) // (rack * wide + 1), lines // high
-        least = -(-len(shown) // (rack * deepest)) if deepest else most + 1
-        racks += [Section(shown, stride, rack, n, wide, high) for n in range(least, most + 1)]
-    odd = width * lines // ODD
-    return max(racks, key=lambda part: _covered(part, width) - odd * abs(part.rack - RACK))
-
-
-def _covered(part: Section, width: int) -> int:
-    """The characters, in lines, that cells take, less the blank ones beside and below them."""
-    count, lines = len(part.shown), -(-len(part.shown) // (part.rack * part.racks))
-    taken = count * part.wide * part.high
-    racks = -(-count // (part.rack * lines))
-    return 2 * taken - (width + 1 - racks) * lines * part.high
-
-
-def _widths(node: int, stride: int, width: int) -> list[int]:
-    """Cells that a rack may have beside each other: no node begins in one line and ends in another,
-    where a node has some cells.
-    """
-    unit = max(1, node // stride)
-    most = WIDEST_RACK if unit == 1 else 2 * RACK  # two nodes of eight may stand side by side
-    fitting = [rack for rack in range(unit, most + 1, unit) if NARROWEST_RACK <= rack <= width]
-    return fitting or [unit if NARROWEST_RACK <= unit <= width else min(RACK, width)]
-
-
-def _stride(gpus: int, node: int, joined: int, width: int, lines: int) -> int:
-    """The fewest GPUs of a cell with which all have room: a part of a node, or some nodes. It is
-    what one switch joins, such as a rack of 72 GPUs, or even parts or multiples of that, if the
-    map has nearly as many cells then.
-    """
-
-    def fits(stride: int) -> bool:
-        rooms = (rack * ((width + 1) // (rack + 1)) for rack in _widths(node, stride, width))
-        return -(-gpus // stride) <= min(max(rooms) * lines, MOST_CELLS)
-
-    parts = (part for part in range(1, node) if node % part == 0)
-    whole = (node * count for count in range(max(1, gpus // node // MOST_CELLS), gpus + 1))
-    least = next(stride for stride in chain(parts, whole) if fits(stride))
-    more = range(least, int(least * ROUNDER) + 1)
-    round_ = (each for each in more if each % joined == 0 or (joined % each == 0 == each % node))
-    return next((each for each in round_ if fits(each)), least)
 
 
 class Warmth(NamedTuple):
@@ -139,13 +70,13 @@ def heat_map(cluster: Cluster, width: int, rows: int, screen: Screen) -> tuple[R
         for gpu in cluster.faulty:  # a cell is that of its first GPU, or of one that is at fault
             shown[gpu // part.stride] = FAULTY
     warmth = scale_of(seen)
-    drawn = _drawn(tuple(shown), part, warmth, bool(cluster.faulty), screen)
+    drawn = _map(tuple(shown), part, warmth, bool(cluster.faulty), screen)
     scale = _scale(warmth, ash if cluster.faulty else heat, screen)
     return (*drawn, _legend(cluster, part, seen, scale, width, screen)) if rows > 1 else drawn
 
 
 @lru_cache(maxsize=2)
-def _drawn(
+def _map(
     shown: tuple[int, ...], part: Section, warmth: Warmth, is_dark: bool, screen: Screen
 ) -> tuple[Row, ...]:
     """The map without its legend; on most beats of a show nothing of it has changed."""
