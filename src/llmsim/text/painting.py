@@ -68,7 +68,7 @@ def _sgr(colors: int, theme: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def turned(before: str, code: str) -> str:
-    """What turns the colours of one code into those of another: no more than differs."""
+    """The shortest escape code after which text has one code in the place of another."""
     old, new = _parts(before), _parts(code)
     if not old.keys() <= new.keys():  # a code only adds: what was there has to end first
         return f"\x1b[0;{code}m" if code else RESET
