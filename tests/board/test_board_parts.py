@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from llmsim.board import region
 from llmsim.board.curves import curve, level, rule, spark
 from llmsim.board.heat_map import scale_of
-from llmsim.board.plots import span
+from llmsim.board.plots import bounds, span
 from llmsim.text.style import HEAT_STEPS, heat
 from tests.board.stage import Terminal
 
@@ -34,6 +34,15 @@ def test_a_curve_goes_where_its_heights_are() -> None:
     assert curve([1.0, 0.0], 2, unicode=True) == ["⢱", "⢸"]
     assert curve([0.0, 0.5, 1.0], 1, unicode=False) == [".-'"]
     assert curve([None, 0.0], 1, unicode=True) == ["⢀"]
+
+
+def test_a_batch_with_a_strange_loss_does_not_flatten_the_curve() -> None:
+    """One batch of an adapter had a loss of 0.3 among losses of 1.0 to 1.4."""
+    usual = [1.4 - 0.4 * step / 300 for step in range(300)]
+    odd = [0.3 if step == 40 else loss for step, loss in enumerate(usual)]
+    assert bounds(odd, 300) == pytest.approx(bounds(usual, 300), abs=0.02)
+    falling = [4.0 / (1 + step / 20) for step in range(300)]
+    assert bounds(falling, 300)[0] == min(falling)
 
 
 def test_a_steep_curve_has_no_gaps() -> None:

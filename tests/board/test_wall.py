@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsim.board.graphs import Mark, history, log_curve, plain_curve, scale, ticks
+from llmsim.board.graphs import Mark, Scale, history, log_curve, plain_curve, scale, ticks
 from llmsim.board.wall import has_room, wall
 from llmsim.hosts.keys import hint
 from llmsim.options.table import Options
@@ -196,8 +196,29 @@ def test_an_axis_holds_its_values_and_its_numbers_are_round(values: list[float],
 @given(st.lists(st.floats(-5.0, 5.0), min_size=1, max_size=60))
 def test_a_loss_below_zero_has_an_axis_too(values: list[float]) -> None:
     axis = scale(values)
-    assert axis.logarithmic == (min(values) > 0)
+    assert not axis.logarithmic or min(values) > 0
     assert all(0.0 <= axis.height(value) <= 1.0 for value in values)
+
+
+@given(st.floats(1e-6, 1e-4), st.floats(0.008, 0.03), st.integers(6, 40))
+def test_a_loss_that_begins_at_zero_has_an_axis_from_zero(
+    low: float, high: float, rows: int
+) -> None:
+    """A GRPO's loss rises from nearly nothing: by logarithms it looked like a wall."""
+    for lowest in (0.0, low):
+        axis = scale([lowest, high])
+        assert (axis.low, axis.logarithmic) == (0.0, False)
+        assert float(ticks(axis, rows)[rows - 1]) == 0.0
+
+
+@given(st.floats(0.0, 3.0), st.floats(0.01, 3.0), st.integers(7, 60))
+def test_the_numbers_of_a_linear_axis_are_evenly_apart(low: float, rise: float, rows: int) -> None:
+    """Where not all had room, every other step was missing somewhere: 0.010, 0.006, 0.002, 0."""
+    axis = Scale(low, low + rise, logarithmic=False)
+    numbers = sorted(float(text) for text in ticks(axis, rows).values())
+    steps = [after - before for before, after in pairwise(numbers)]
+    assert len(numbers) > 1
+    assert max(steps) == pytest.approx(min(steps))
 
 
 @given(st.lists(st.floats(0.0, 1e9), max_size=300), st.integers(1, 80), st.integers(1, 12))

@@ -4,7 +4,7 @@ Heights are 0 .. 1. A history is filled from its line down to the ground, in sha
 curve has a scale at its left and marks on it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from math import ceil, exp, floor, isclose, isfinite, log, log10
 
@@ -23,7 +23,11 @@ LEAST_RISE = 0.02  # of the logarithm, from the lowest value of an axis to the h
 ENDS = 0.005, 0.04  # of the logarithm of the ends of an axis that hardly rises, and of others
 FLAT = 0.2  # the rise of the logarithm of an axis that hardly rises
 WIDE = 4.0  # the ends of an axis whose numbers are not at even distances: the ratio
+WIDEST = 50.0  # the same of the ends of a logarithmic axis: others show a loss that begins at zero
 _NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+_FEW = _NICE, (1.0, 2.0, 3.0, 5.0), (1.0, 2.0, 5.0)  # of these: as many as an axis has room for
+# From one number to the next, at even distances; and where these have no room.
+_STEPS = (1.0, 2.0, 5.0), (1.0, 2.0, 4.0, 5.0, 10.0, 20.0)
 _BLOCKS = " .:-=+*##"
 
 
@@ -115,7 +119,7 @@ def _filled_ascii(heights: Sequence[Height], rows: int, row: int) -> str:
 
 
 class Scale(NamedTuple):
-    """A vertical axis, by logarithms where all of it is above zero."""
+    """A vertical axis; by logarithms where all of it is above zero, and its ends not far apart."""
 
     low: float
     high: float
@@ -138,32 +142,42 @@ def scale(values: Sequence[float]) -> Scale:
     """An axis that holds all values, with a little room at both ends."""
     known = [value for value in values if isfinite(value)]
     low, high = min(known, default=1.0), max(known, default=2.0)
-    if low > 0:
+    if low > 0 and high <= WIDEST * low:
         # The ends lie on a grid: an axis that moves with each value would move the whole curve.
         low, high = log(low), log(high)
         grid, more = ENDS[high - low > FLAT], max(0.0, LEAST_RISE - (high - low)) / 2
         low, high = low - more, high + more
         low, high = floor(low / grid - 0.25) * grid, ceil(high / grid + 0.25) * grid
         return Scale(exp(low), exp(high), logarithmic=True)
+    low = min(low, 0.0)
     room = (high - low) * 0.05 or 1.0
-    return Scale(low - room, high + room, logarithmic=False)
+    return Scale(low - room * (low < 0), high + room, logarithmic=False)
 
 
 def ticks(axis: Scale, rows: int) -> dict[int, str]:
     """The numbers of an axis by their rows, counted from the top: round ones, not too close."""
+    wide = axis.logarithmic and axis.high > WIDE * axis.low
+    coming = [(values, _placed(axis, values, rows)) for values in _round_values(axis, wide)]
+    # Where some of them have no room, the distances between the others are not even.
+    even = [found for values, found in coming if len(found) == len(values) > 1]
+    many = (found for found in even if len(found) >= LEAST_TICKS)
+    found = next(many, even[0] if even else coming[-1 if wide else 0][1])
+    return found if wide else _alike(found)
+
+
+def _placed(axis: Scale, values: Sequence[float], rows: int) -> dict[int, str]:
+    """The numbers that have room, by their rows: the rounder, the sooner."""
     found: dict[int, str] = {}
-    taken: list[int] = []
-    for value in sorted(_round_values(axis), key=_roundness):
+    for value in sorted(values, key=_roundness):
         row = round((1.0 - axis.height(value)) * (rows - 1))
         text = f"{value:g}"
         if len(text) > LABELS - 2:
             text = f"{value:.0e}".replace("e-0", "e-")
         if not isclose(float(text), value):
             continue  # it has more digits than there is room for
-        if 0 <= row < rows and all(abs(row - other) >= TICKS_APART for other in taken):
-            taken.append(row)
+        if 0 <= row < rows and all(abs(row - other) >= TICKS_APART for other in found):
             found[row] = text
-    return found if axis.logarithmic and axis.high > WIDE * axis.low else _alike(found)
+    return found
 
 
 def _alike(numbers: dict[int, str]) -> dict[int, str]:
@@ -179,22 +193,21 @@ def _roundness(value: float) -> tuple[int, float]:
     return len(f"{value:g}".strip("0")), value
 
 
-def _round_values(axis: Scale) -> list[float]:
-    """Round numbers between the ends of an axis: of a short one at even distances."""
-    if axis.logarithmic and axis.high > WIDE * axis.low:
+def _round_values(axis: Scale, wide: bool) -> Iterator[list[float]]:
+    """Round numbers between the ends of an axis, fewer and fewer: of a narrow one evenly apart."""
+    if wide:
         decades = range(floor(log10(axis.low)), ceil(log10(axis.high)) + 1)
-        values = [nice * 10.0**decade for decade in decades for nice in _NICE]
+        found = [[nice * 10.0**decade for decade in decades for nice in each] for each in _FEW]
     else:
-        step = _even((axis.high - axis.low) / LEAST_TICKS)
-        first = ceil(axis.low / step)
-        values = [number * step for number in range(first, first + 4 * LEAST_TICKS)]
-    return [round(value, 10) for value in values if axis.low <= value <= axis.high]
-
-
-def _even(longest: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is not longer."""
-    power = 10.0 ** floor(log10(longest))
-    return max(nice * power for nice in (1, 2, 5) if nice * power <= longest * 1.0001)
+        longest = (axis.high - axis.low) / LEAST_TICKS
+        power = 10.0 ** floor(log10(longest))
+        least = max(nice for nice in _STEPS[0] if nice * power <= longest * 1.0001)
+        found = []
+        for step in (nice * power for nice in _STEPS[1] if nice >= least):
+            first, last = ceil(axis.low / step), floor(axis.high / step)
+            found.append([number * step for number in range(first, last + 1)])
+    for values in found:
+        yield [round(value, 10) for value in values if axis.low <= value <= axis.high]
 
 
 @lru_cache(maxsize=8)

@@ -22,6 +22,8 @@ SHORT = {
 ZOOMS = 5  # the curve's span is doubled this often until it is the whole run
 CLIPPED = 0.08  # the part of the curve that may leave it at the top: the first steep fall
 KEPT = 0.35  # the part of the whole range that is always on the scale
+LOW = 0.02  # the part of the columns that may leave it at the bottom, and what they would take of
+STRAY = 0.25  # it if they did not: a batch or two with a strangely low loss
 ABOVE = 0.4  # of the scale: how far above it a validation may lie that makes it higher
 SENSITIVE = 5.0  # throughput that is 12 % below the usual is at the bottom
 LEAST_SPARK = 4  # cells
@@ -84,12 +86,15 @@ def _scaled(values: Sequence[float], low: float, high: float) -> list[float]:
 
 
 def bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
-    """The scale: without the first steep fall, but with a part of it, and without what is nan."""
+    """The scale: without the first steep fall, but with a part of it, and without what is nan or
+    strangely low.
+    """
     values = [value for value in values if not isnan(value)]
     if not values:
         return 0.0, 0.0
     steady = values[int(columns * CLIPPED) :] or values
-    low = min(values)
+    low, lower = min(values), sorted(values)[int(len(values) * LOW)]
+    low = lower if lower - low > STRAY * (max(steady) - low) else low
     return low, max(*steady, low + KEPT * (max(values) - low))
 
 
