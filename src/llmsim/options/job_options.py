@@ -95,7 +95,7 @@ JOB_OPTIONS = (
         f"number format of matrix products: {either(PRECISIONS)}", "drawn; mostly bf16", "TYPE",
         names_job=True,
     ),
-    _whole("steps", MOST_STEPS, "the last optimizer step, counted from 1", "drawn"),
+    _whole("steps", MOST_STEPS, "optimizer steps of the whole run", "drawn"),
     Option(
         "tokens", parse_tokens, "a count of tokens such as 20B",
         "tokens of the run, such as 20B, instead of steps", "drawn", "N", names_job=True,
