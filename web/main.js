@@ -2,7 +2,7 @@
 //
 // Its state is the root element's data-state: loading, playing, ended or failed.
 
-import { commandOf, merged, shownBy } from "./address.js";
+import { commandOf, shownBy } from "./address.js";
 import { fall, listen, notice, share, toggleFullScreen } from "./controls.js";
 import { element, fail, failToStart, rest, showProgress, whenFailed } from "./loading.js";
 import { forget, keepForLater } from "./offline.js";
@@ -31,16 +31,13 @@ import {
   meet,
   revisit,
   setTheme,
-  shown,
   takeTheme,
   toggleBoard,
   toggleTyping,
   toggleWall,
   typed,
-  visit,
 } from "./view.js";
 
-/** @import { Query } from "./address.js" */
 /** @import { FromWorker } from "./messages" */
 
 const root = document.documentElement;
@@ -48,10 +45,6 @@ const root = document.documentElement;
 let wrong = address.wrong; // what is wrong in the address and is not for Python to say
 /** @type {ReturnType<typeof import("./drawing.js").drawer>["draw"] | undefined} */
 let draw;
-/** @type {(() => void) | undefined} */
-let silence; // ends what a screen reader is told
-/** @type {(sentence: string) => void} */
-let checked = () => {}; // hears what is wrong with the settings
 
 for (const prompt of document.querySelectorAll(".command")) prompt.textContent = commandOf(show.asked);
 
@@ -141,7 +134,7 @@ function hear(message) {
       });
       break;
     case "checked":
-      checked(message.sentence);
+      import("./settings.js").then(({ checked }) => checked(message.sentence));
       break;
     case "kept":
       import("./keeping.js").then(({ kept }) => kept(message.name, message.content));
@@ -170,74 +163,10 @@ function refuse(sentence) {
   element("refusal").textContent = sentence;
 }
 
-// --- the dialogs -------------------------------------------------------------------------------
-
-/** @param {Query} query that the settings have */
-const ofPython = (query) => query.filter(([name]) => name !== "theme");
-
-/**
- * What is wrong with a query, as Python says it; "" for nothing.
- *
- * @param {Query} query
- * @returns {Promise<string>}
- */
-const check = (query) =>
-  new Promise((resolve) => {
-    checked = resolve;
-    tell({ type: "check", query: ofPython(query) });
-  });
-
-/** What the scene says of its runs, where one plays. Each run has a seed and a start of its own. */
-const fixed = () =>
-  new Map(show.asked).has("scene")
-    ? (show.run?.options ?? []).filter(([name]) => name !== "seed" && name !== "start")
-    : [];
-
-async function changeSettings() {
-  const { ask } = await import("./settings.js");
-  const theme = root.dataset.theme ?? "auto";
-  const view = new Map(shown()).get("view") ?? "";
-  const now = merged(show.asked, [
-    ["theme", theme],
-    ["view", view],
-  ]);
-  const wanted = await ask(now, fixed(), check);
-  if (!wanted) return;
-  visit(ofPython(wanted));
-  const other = new Map(wanted).get("theme") ?? "auto";
-  if (other !== theme) takeTheme(other);
-}
-
-async function changeScene() {
-  const { pick } = await import("./scenes.js");
-  const scene = await pick(new Map(show.asked).get("scene"));
-  if (scene) visit([["scene", scene]]);
-}
-
-async function showHelp() {
-  const { help } = await import("./help.js");
-  greeted();
-  help();
-}
-
 /** Remember that the welcome has been read, so that it is not shown again. */
 function greeted() {
   delete root.dataset.welcome;
   remember("welcome", "read");
-}
-
-/**
- * Read the log to a screen reader, or no longer.
- *
- * @param {HTMLElement} button
- */
-async function read(button) {
-  const { readAloud } = await import("./reader.js");
-  const on = !silence && show.terminal;
-  silence?.();
-  silence = on ? readAloud(on, element("spoken"), () => show.reached) : undefined;
-  button.ariaPressed = String(Boolean(silence));
-  notice(silence ? "Screen readers now read new lines aloud." : "Screen readers no longer read new lines.");
 }
 
 /**
@@ -265,8 +194,14 @@ const actions = {
   board: toggleBoard,
   wall: toggleWall,
   stop: () => tell({ type: "stop" }),
-  scenes: () => changeScene().catch((error) => fall(error, "The scenes could not be fetched.")),
-  settings: () => changeSettings().catch((error) => fall(error, "The settings could not be fetched.")),
+  scenes: () =>
+    import("./scenes.js")
+      .then(({ changeScene }) => changeScene())
+      .catch((error) => fall(error, "The scenes could not be fetched.")),
+  settings: () =>
+    import("./settings.js")
+      .then(({ changeSettings }) => changeSettings())
+      .catch((error) => fall(error, "The settings could not be fetched.")),
   share: async () => notice(await share(new URL(addressOfMoment(), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${shownBy(show.run?.command ?? "llmsim", here())}`, true)),
@@ -278,9 +213,17 @@ const actions = {
       .then(({ save }) => save())
       .catch((error) => fall(error, "The files could not be fetched.")),
   reader: (/** @type {HTMLElement} */ button) =>
-    read(button).catch((error) => fall(error, "The reader could not be fetched.")),
+    import("./reader.js")
+      .then(({ toggleReading }) => toggleReading(button))
+      .catch((error) => fall(error, "The reader could not be fetched.")),
   more: (/** @type {HTMLElement} */ button) => showAll(button),
-  help: () => showHelp().catch((error) => fall(error, "The help could not be fetched.")),
+  help: () =>
+    import("./help.js")
+      .then(({ help }) => {
+        greeted();
+        help();
+      })
+      .catch((error) => fall(error, "The help could not be fetched.")),
 };
 listen(actions, typed, () => show.terminal?.focus());
 

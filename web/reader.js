@@ -3,6 +3,10 @@
 // The terminal's own mode for screen readers tells every redrawing of the board, gives up with "Too
 // much output", and spells out curves dot by dot.
 
+import { notice } from "./controls.js";
+import { element } from "./loading.js";
+import { show } from "./show.js";
+
 /** @import { Terminal } from "./vendor/xterm.mjs" */
 
 const GAP = 5000; // ms between two announcements
@@ -73,7 +77,7 @@ function linesSince(terminal, since) {
  * @param {HTMLElement} log a live region
  * @param {() => string} progress
  */
-export function readAloud(terminal, log, progress) {
+function readAloud(terminal, log, progress) {
   // The last row that was told. It moves with its row when old ones are forgotten; one below it, in
   // the board, would move with the board, below all that is new.
   let mark = terminal.registerMarker(-1);
@@ -100,4 +104,20 @@ export function readAloud(terminal, log, progress) {
     mark.dispose();
     log.replaceChildren();
   };
+}
+
+/** @type {(() => void) | undefined} */
+let silence; // ends what a screen reader is told
+
+/**
+ * Read the log to a screen reader, or no longer.
+ *
+ * @param {HTMLElement} button
+ */
+export function toggleReading(button) {
+  const on = !silence && show.terminal;
+  silence?.();
+  silence = on ? readAloud(on, element("spoken"), () => show.reached) : undefined;
+  button.ariaPressed = String(Boolean(silence));
+  notice(silence ? "Screen readers now read new lines aloud." : "Screen readers no longer read new lines.");
 }

@@ -1,5 +1,8 @@
 // The scenes: runs that are worth seeing, from scenes.json, which the build writes from data/llm_scenes.txt.
 
+import { show } from "./show.js";
+import { visit } from "./view.js";
+
 /**
  * @typedef {object} Scene
  * @property {string} name
@@ -46,7 +49,7 @@ function thrown(now) {
  * @param {string | undefined} now the name of the scene that plays
  * @returns {Promise<string | undefined>} undefined: what plays goes on
  */
-export async function pick(now) {
+async function pick(now) {
   if (!scenes.length) {
     scenes = await load();
     list.append(...scenes.map(row));
@@ -57,4 +60,10 @@ export async function pick(now) {
   dialog.showModal();
   await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
   return dialog.returnValue === DIE ? thrown(now) : dialog.returnValue || undefined;
+}
+
+/** Ask for a scene, and play it. */
+export async function changeScene() {
+  const scene = await pick(new Map(show.asked).get("scene"));
+  if (scene) visit([["scene", scene]]);
 }

@@ -1,5 +1,9 @@
 // The settings: a form made from options.json, which the build writes from src/llmsim/options/table.py.
 
+import { merged } from "./address.js";
+import { show, tell } from "./show.js";
+import { shown, takeTheme, visit } from "./view.js";
+
 /** @import { Query } from "./address.js" */
 
 /**
@@ -91,7 +95,7 @@ function chosen(shared, choices) {
  * @param {string} value
  * @param {string} open
  */
-function show(field, value, open) {
+function fill(field, value, open) {
   if (field instanceof HTMLInputElement) field.placeholder = open;
   else {
     const [first] = field.options;
@@ -129,15 +133,37 @@ function refuse(sentence) {
   named?.focus();
 }
 
-/** @type {(query: Query) => Promise<string>} */
-let checking;
+/** @param {Query} query that the form has */
+const ofPython = (query) => query.filter(([name]) => name !== "theme");
+
+/** @type {(sentence: string) => void} */
+let resolve = () => {};
+
+/**
+ * What is wrong with a query, as Python says it; "" for nothing.
+ *
+ * @param {Query} query
+ * @returns {Promise<string>}
+ */
+const check = (query) =>
+  new Promise((answer) => {
+    resolve = answer;
+    tell({ type: "check", query: ofPython(query) });
+  });
+
+/**
+ * Hear what is wrong with the query that was checked last.
+ *
+ * @param {string} sentence "" for nothing
+ */
+export const checked = (sentence) => resolve(sentence);
 
 // The dialog stays open until what is chosen can be played.
 dialog.addEventListener("submit", async (event) => {
   const { submitter } = event;
   if (!(submitter instanceof HTMLButtonElement) || submitter.value !== "play") return;
   event.preventDefault();
-  const sentence = await checking(values());
+  const sentence = await check(values());
   if (!dialog.open) return; // cancelled meanwhile
   refuse(sentence);
   if (!sentence) dialog.close("play");
@@ -148,18 +174,37 @@ dialog.addEventListener("submit", async (event) => {
  *
  * @param {Query} query the current options
  * @param {Query} fixed what holds where nothing is chosen
- * @param {(query: Query) => Promise<string>} check says what is wrong with options; "" for nothing
  * @returns {Promise<Query | undefined>} undefined: the options do not change
  */
-export async function ask(query, fixed, check) {
+async function ask(query, fixed) {
   if (!fields.childElementCount) fields.append(...folded(await load()));
   const [now, open] = [new Map(query), new Map(fixed)];
   for (const input of inputs())
-    show(input, now.get(input.name) ?? "", open.get(input.name) ?? presets.get(input.name) ?? "");
+    fill(input, now.get(input.name) ?? "", open.get(input.name) ?? presets.get(input.name) ?? "");
   refuse("");
-  checking = check;
   dialog.returnValue = "";
   dialog.showModal();
   await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
   return dialog.returnValue === "play" ? values() : undefined;
+}
+
+/** What the scene says of its runs, where one plays. Each run has a seed and a start of its own. */
+const fixed = () =>
+  new Map(show.asked).has("scene")
+    ? (show.run?.options ?? []).filter(([name]) => name !== "seed" && name !== "start")
+    : [];
+
+/** Ask for other settings, and play what they ask for. */
+export async function changeSettings() {
+  const theme = document.documentElement.dataset.theme ?? "auto";
+  const view = new Map(shown()).get("view") ?? "";
+  const now = merged(show.asked, [
+    ["theme", theme],
+    ["view", view],
+  ]);
+  const wanted = await ask(now, fixed());
+  if (!wanted) return;
+  visit(ofPython(wanted));
+  const other = new Map(wanted).get("theme") ?? "auto";
+  if (other !== theme) takeTheme(other);
 }
