@@ -30,6 +30,7 @@ class Engine(NamedTuple):
     mixtures: float = 0.7  # speed of products with experts against dense ones
     expert_seconds: float = 0.0  # that each expert of a rank costs a layer in its forward pass
     again: float = 1.0  # cost of a recomputed forward pass against the default's
+    device_context: bool = True  # a CUDA context and NCCL's buffers lie in the GPU's memory
     overlap: float = 0.76  # part of the traffic between data ranks that can hide
     tensor_overlap: float = 0.1  # the same between tensor ranks
     expert_overlap: float = 0.5  # the same of tokens on their way to experts and back
@@ -62,6 +63,7 @@ class Layout(NamedTuple):
     bf16_states: bool = False  # weights, gradients and moments all in bf16
     four_bit_base: bool = False  # frozen weights in NF4 (QLoRA)
     interleave: int = 0  # pieces of the model on a pipeline stage; 0: as many as go
+    offloaded: bool = False  # inputs of recomputed blocks wait in the host's memory
     engine: Engine = Engine()
 
 
@@ -95,6 +97,7 @@ class Parallelism(NamedTuple):
     four_bit_base: bool = True  # LoRA can keep the frozen weights in NF4
     switches: tuple[Switch, ...] = SWITCHES
     uneven: bool = True  # stages, and pieces of one, can have a layer more than others
+    offloads: bool = False  # inputs of recomputed blocks can wait in the host's memory
     latent_attention: bool = True  # its log knows latent attention and shared experts
 
 

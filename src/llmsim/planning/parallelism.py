@@ -8,7 +8,7 @@ from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Layout, Parallelism, Recompute, Sharding, state_ranks
 from llmsim.model.architecture import Architecture, parameter_count
 from llmsim.physics.hardware import memory
-from llmsim.physics.hardware.stages import pieces
+from llmsim.physics.hardware.stages import pieces, too_many_pieces
 from llmsim.physics.speed import throughput
 from llmsim.planning.wish import FREE, Wish, as_wished
 from llmsim.typed import NamedTuple
@@ -65,7 +65,10 @@ def _splits(
                 and wish.dp in (0, gpus // split.ranks)
                 and wish.tp in (0, tp)
                 and wish.pp in (0, pp)
-                and (wish.interleave <= 1 or 1 < pp <= config.layers // wish.interleave)
+                and (
+                    wish.interleave <= 1
+                    or (pp > 1 and not too_many_pieces(config, pp * wish.interleave))
+                )
             ):
                 yield split
 
@@ -201,7 +204,7 @@ def _fitting(
 ) -> Iterator[Layout]:  # fmt: skip
     """Every layout that fits, the simplest first.
 
-    Where a split that is asked for fits with gradients in bf16 alone, they are in bf16.
+    What is asked for may fit only with gradients in bf16, or with inputs in the host's memory.
     """
     limit = memory.USABLE * memory.capacity(gpu)
     bases = [*_bases(config, gpu, gpus, reference, able, wish)]
@@ -210,12 +213,20 @@ def _fitting(
         if layout := _with_micro_batch(base, config, limit, sequences, able.recomputes, wish):
             found = True
             yield layout
-    if found or not (able.bf16_gradients and wish.tp and wish.pp):
+    if found:
         return
-    for base in bases:
-        lean = base._replace(fp32_gradients=False)
-        if layout := _with_micro_batch(lean, config, limit, sequences, able.recomputes, wish):
+    for lean in _leaner(bases, able, wish):
+        recomputes: tuple[Recompute, ...] = ("full",) if lean.offloaded else able.recomputes
+        if layout := _with_micro_batch(lean, config, limit, sequences, recomputes, wish):
             yield layout
+
+
+def _leaner(bases: list[Layout], able: Parallelism, wish: Wish) -> Iterator[Layout]:
+    """The layouts with what a framework's users do where a job that they want does not fit."""
+    if able.bf16_gradients and wish.tp and wish.pp:
+        yield from (base._replace(fp32_gradients=False) for base in bases)
+    if able.offloads and wish.micro_batch and wish.recompute in (None, "full"):
+        yield from (base._replace(offloaded=True) for base in bases)
 
 
 def fits(
@@ -281,7 +292,11 @@ def leanest_layout(
     config = config._replace(context=sequence or config.context)
     bases = _bases(config, gpu, gpus, reference, able, wish)
     recompute, micro_batch = wish.recompute or able.recomputes[-1], wish.micro_batch or 1
-    layouts = (base._replace(recompute=recompute, micro_batch=micro_batch) for base in bases)
+    offloaded = able.offloads and recompute == "full" and bool(wish.micro_batch)
+    layouts = (
+        base._replace(recompute=recompute, micro_batch=micro_batch, offloaded=offloaded)
+        for base in bases
+    )
     tokens = config.context
     needed = {layout: memory.total(memory.estimate(config, layout, tokens)) for layout in layouts}
     return min(needed, key=lambda layout: needed[layout], default=None)

@@ -9,6 +9,7 @@ from llmsim.job.framework import Framework
 from llmsim.job.layout import Parallelism, Precision
 from llmsim.model.architecture import Architecture
 from llmsim.options.wanted import Wanted
+from llmsim.physics.hardware.stages import too_many_pieces
 from llmsim.planning.parallelism import (
     has_replicas,
     node_size,
@@ -230,8 +231,9 @@ def _pieces(config: Architecture, sequence: int, wish: Wish) -> Iterator[Sentenc
         yield _about("cp", cp, f"does not go with {sequence:,} tokens, no multiple of {halves}")
     if config.experts % ep:
         yield _about("ep", ep, f"does not divide the model's {config.experts} experts.")
-    if wish.pp and wish.interleave > 1 and wish.pp * wish.interleave > config.layers:
-        pieces = f"pp {wish.pp} x interleave {wish.interleave} = {wish.pp * wish.interleave:,}"
+    asked = wish.pp * wish.interleave
+    if wish.interleave > 1 and too_many_pieces(config, asked):
+        pieces = f"pp {wish.pp} x interleave {wish.interleave} = {asked:,}"
         yield (f"{pieces} are more pieces than the model's {config.layers} layers.",)
 
 

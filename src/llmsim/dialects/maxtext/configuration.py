@@ -51,6 +51,15 @@ def _chosen(layout: Layout) -> dict[str, object]:
     return {name: value for name, (value, chosen) in keys.items() if chosen}
 
 
+def _remat(layout: Layout) -> dict[str, object]:
+    """What is kept for the backward pass, and where: recipes for TPUs offload blocks' inputs
+    (github.com/AI-Hypercomputer/tpu-recipes, training).
+    """
+    if layout.offloaded:
+        return {"remat_policy": "custom", "decoder_layer_input": "offload"}
+    return {"remat_policy": _REMAT[layout.recompute]}
+
+
 def typed(job: Job) -> dict[str, object]:
     """What the command line sets, in the order of base.yml, as pyconfig lists it."""
     schedule, layout = job.schedule, job.layout
@@ -70,7 +79,7 @@ def typed(job: Job) -> dict[str, object]:
         "async_checkpointing": job.background_saves,
         "checkpoint_period": schedule.save_every,
         **_chosen(layout),
-        "remat_policy": _REMAT[layout.recompute],
+        **_remat(layout),
         "base_output_directory": output(job).rpartition("/")[0],
         **{_parallelism(axis): sizes[axis] for axis in order if sizes[axis] > 1 or axis == "fsdp"},
         "per_device_batch_size": each,

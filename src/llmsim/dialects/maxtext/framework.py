@@ -27,8 +27,15 @@ FRAMEWORK = Framework(
         precisions=("bf16", "fp8"),
         four_bit_base=False,
         switches=("attention", "interleave"),
+        offloads=True,
         engine=Engine(
-            attention=0.97, mixtures=0.6, again=0.8, overlap=0.4, wire=0.62, step_seconds=0.044
+            device_context=False,  # JAX on TPUs
+            attention=0.97,
+            mixtures=0.6,
+            again=0.8,
+            overlap=0.4,
+            wire=0.62,
+            step_seconds=0.044,
         ),
     ),
     source="github.com/AI-Hypercomputer/maxtext",

@@ -109,9 +109,10 @@ def _compiled(job: Job) -> Lines:
         held(job),
     )
     temporary = estimate.gradients + estimate.activations + estimate.logits + estimate.gathered
+    host = memory.offloaded_bytes(job.architecture, job.layout, job.schedule.sequence)
     yield Line(
         f"Total memory size: {_gib(kept + temporary)}, Output size: {_gib(kept)}, "
-        f"Temp size: {_gib(temporary)}, Argument size: {_gib(kept)}, Host temp size: 0.0 GB."
+        f"Temp size: {_gib(temporary)}, Argument size: {_gib(kept)}, Host temp size: {_gib(host)}."
     )
 
 

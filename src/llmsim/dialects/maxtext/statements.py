@@ -113,7 +113,7 @@ _USUAL = (
               r"gs://\S+\.", where(_goes_on)),
     Statement("memory", "max_utils.py:715",
               r"Total memory size: \d+\.\d GB, Output size: \d+\.\d GB, Temp size: \d+\.\d GB, "
-              r"Argument size: \d+\.\d GB, Host temp size: 0\.0 GB\."),
+              r"Argument size: \d+\.\d GB, Host temp size: \d+\.\d GB\."),
     Statement("flops", "maxtext_utils.py:577", r"Per train step:"),
     Statement("flops-total", "maxtext_utils.py:577", r" Total TFLOPs: \d+\.\d\d "),
     Statement("flops-split", "maxtext_utils.py:577",

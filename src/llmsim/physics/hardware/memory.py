@@ -84,6 +84,9 @@ _FUSED_LOGIT, _EAGER_LOGIT, _FP32_LOGIT = 2, 2 + 4 + 4 + 4 + 2 + 2, 2 + 4
 # Bytes that a score keeps for the backward pass where attention writes its scores to memory: an
 # fp32 softmax and its bf16 copy (Hugging Face's eager path).
 _SCORE = 6
+# Inputs of blocks that are on the device while the others wait in the host's memory: the one that
+# is computed again, and the next one on its way.
+_ON_DEVICE = 2
 # Bytes of a weight in NF4 with its doubly quantized scales (QLoRA, Dettmers et al. 2023).
 NF4 = 0.516
 
@@ -167,7 +170,8 @@ def _activations(
 ) -> int:
     layers = stage_layers(config, layout, stage)
     in_flight = min(layout.pp - stage, layout.accumulation)
-    elements = layers * in_flight * _saved_elements(config, layout, layout.recompute)
+    inputs = min(_ON_DEVICE, layers * in_flight) if layout.offloaded else layers * in_flight
+    elements = inputs * _saved_elements(config, layout, layout.recompute)
     if layout.recompute == "full":  # the block being recomputed is there in full
         elements += _saved_elements(config, layout, "none")
     if config.family == "gpt2":
@@ -177,6 +181,15 @@ def _activations(
     kept = layers * in_flight if layout.recompute == "none" else 1
     scores = kept * _score_bytes(config, layout, sequence) * tokens
     return scores + (size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS))
+
+
+def offloaded_bytes(config: Architecture, layout: Layout, sequence: int) -> int:
+    """Bytes of blocks' inputs of one device that wait in the host's memory (the first stage's)."""
+    if not layout.offloaded:
+        return 0
+    kept = stage_layers(config, layout, 0) * min(layout.pp, layout.accumulation) - _ON_DEVICE
+    each = _saved_elements(config, layout, layout.recompute)
+    return max(0, int(2 * kept * each * (layout.micro_batch * sequence // layout.cp)))
 
 
 def _once(config: Architecture, recompute: Recompute) -> int:
@@ -206,8 +219,11 @@ def _context(layout: Layout) -> int:
     """CUDA context and cuBLAS workspace 0.6 GiB; NCCL 0.9 GiB, more per mesh dimension.
 
     Public messages of a full memory: 0.49 and 0.59 GiB on one GPU, 1.43 and 1.49 on several
-    (docs/physics.md section 5).
+    (docs/physics.md section 5). On TPUs the catalogue's memory is what JAX may use, without the
+    runtime's own part.
     """
+    if not layout.engine.device_context:
+        return 0
     if layout.gpus == 1:
         return 6 * GIB // 10
     sizes = (layout.dp, layout.tp, layout.pp, layout.cp, layout.ep, layout.replicas)

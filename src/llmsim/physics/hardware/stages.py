@@ -53,6 +53,15 @@ def stage_parameters(config: Architecture, layout: Layout, stage: int) -> int:
 MOST_PIECES = 8
 
 
+def too_many_pieces(config: Architecture, number: int) -> bool:
+    """Whether a model cannot be cut into this number of pieces.
+
+    The embedding and the loss may be a piece each: Megatron-Bridge's recipe of the 405B on GB200
+    has 16 stages of 8 pieces for 126 layers.
+    """
+    return number > config.layers and number != config.layers + 2
+
+
 def pieces(config: Architecture, layout: Layout) -> int:
     """Pieces of the model that a pipeline stage has: 1 in plain 1F1B.
 

@@ -1,0 +1,81 @@
+"""Jobs that people publish are planned as they were published, not refused."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from llmsim.dialects.maxtext.launch import LINES
+from llmsim.errors import PlanError
+from llmsim.job.records import Job
+from llmsim.options.table import Options
+from llmsim.physics.hardware import memory
+from llmsim.planning.plan import plan
+from llmsim.run.events import ModelSharded
+from llmsim.text.screen import Screen
+
+LLAMA = {"tied": False, "context": 131072, "vocabulary": 128256, "kv_heads": 8}
+LLAMA_8B = LLAMA | {"layers": 32, "hidden_size": 4096, "heads": 32, "ffn": 14336}
+LLAMA_70B = LLAMA | {"layers": 80, "hidden_size": 8192, "heads": 64, "ffn": 28672}
+LLAMA_405B = LLAMA | {"layers": 126, "hidden_size": 16384, "heads": 128, "ffn": 53248}
+
+
+def job(
+    model: dict[str, Any], gpu: str, gpus: int, micro: int, dialect: str, **parallel: Any
+) -> Job:
+    """A pretraining with sequences of 8,192 tokens."""
+    asked: Any = {
+        "model": {"name": "Judge-1B"} | model,
+        "cluster": {"gpu": gpu, "gpus": gpus},
+        "parallel": {"tp": 1, "pp": 1} | parallel,
+        "batch": {"micro": micro, "sequence": 8192},
+        "framework": {"dialect": dialect},
+        "recipe": {"name": "pretrain"},
+    }
+    return plan(Options(seed=7, start=datetime(2026, 1, 30), job=asked))
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "gpus", "micro"),
+    [
+        pytest.param(LLAMA_8B, "TPU v6e", 8, 3, id="8B, v6e-8"),
+        pytest.param(LLAMA_70B, "TPU v6e", 64, 2, id="70B, v6e-64"),
+        pytest.param(LLAMA_70B, "TPU v6e", 256, 5, id="70B, v6e-256"),
+        pytest.param(LLAMA_405B, "TPU v6e", 512, 1, id="405B, 2 x v6e-256"),
+        pytest.param(LLAMA_405B, "TPU v5p", 512, 2, id="405B, v5p-1024"),
+        pytest.param(LLAMA_405B, "TPU v7x", 512, 3, id="405B, 256 chips of v7x"),
+    ],
+)
+def test_recipes_for_tpus_fit(model: dict[str, Any], gpu: str, gpus: int, micro: int) -> None:
+    """github.com/AI-Hypercomputer/tpu-recipes, training: the micro-batches that ran."""
+    planned = job(model, gpu, gpus, micro, "maxtext", recompute="full")
+    assert (planned.layout.micro_batch, planned.layout.recompute) == (micro, "full")
+    need = memory.estimate(planned.architecture, planned.layout, 8192)
+    assert memory.total(need) < memory.capacity(planned.gpu)
+
+
+def test_only_what_does_not_fit_on_the_device_waits_on_the_host() -> None:
+    """A smaller micro-batch keeps its inputs on the device; other frameworks keep them always."""
+    assert job(LLAMA_70B, "TPU v6e", 256, 5, "maxtext", recompute="full").layout.offloaded
+    assert not job(LLAMA_8B, "TPU v6e", 64, 1, "maxtext", recompute="full").layout.offloaded
+    with pytest.raises(PlanError, match="does not fit"):
+        job(LLAMA_70B, "TPU v6e", 256, 5, "maxtext", recompute="selective")
+    with pytest.raises(PlanError, match="does not fit"):
+        job(LLAMA_405B, "H100 80GB HBM3", 512, 8, "torchtitan", recompute="full")
+
+
+def test_the_log_counts_the_host_s_part() -> None:
+    """70B on v6e-256: 80 inputs of 5 sequences, 671 MB each, of which two are on the device."""
+    planned = job(LLAMA_70B, "TPU v6e", 256, 5, "maxtext", recompute="full")
+    event, pipe = ModelSharded(0.0, 0, 0.0), Screen(80, 24, color=False, unicode=True, live=False)
+    said = "".join(line.text for line in LINES[ModelSharded](event, planned, pipe))
+    host = 78 * 5 * 8192 * 8192 * 2 / 2**30
+    assert f"Host temp size: {host:.1f} GB." in said
+
+
+def test_the_embedding_and_the_loss_may_be_pieces() -> None:
+    """Megatron-Bridge 26.06, 405B in mxfp8 on 256 GB200: TP4, PP16, VP8, and 126 layers."""
+    planned = job(LLAMA_405B, "NVIDIA GB200", 256, 1, "nemo", tp=4, pp=16, interleave=8)
+    assert planned.layout.interleave == 8
+    with pytest.raises(PlanError, match="144 are more pieces than the model's 126 layers"):
+        job(LLAMA_405B, "NVIDIA GB200", 256, 1, "nemo", tp=4, pp=16, interleave=9)
