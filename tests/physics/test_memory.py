@@ -88,6 +88,22 @@ def test_recomputing_saves_activations() -> None:
     assert none > 1.4 * selective > 5 * full
 
 
+def test_full_recomputation_keeps_the_inputs_and_one_block_or_the_logits() -> None:
+    """Twice as many layers keep exactly as many inputs more, in eager mode, too; and a vocabulary
+    counts where its logits are more than the block that is computed again after them.
+    """
+    eager = layout(micro_batch=2, recompute="full")._replace(engine=Engine(compiled=False))
+
+    def kept(layers: int, vocabulary: int) -> int:
+        config = jobs.LLAMA_8B._replace(layers=layers, vocabulary=vocabulary)
+        found = memory.estimate(config, eager, 8192)
+        return found.activations + found.logits
+
+    assert kept(64, 1024) - kept(32, 1024) == 32 * 4096 * 2 * 8192 * 2
+    assert kept(32, 2048) == kept(32, 1024)
+    assert kept(32, 512_000) - kept(32, 256_000) == 256_000 * 2 * 8192 * 2
+
+
 def test_activations_are_near_korthikanti() -> None:
     """Korthikanti et al. 2022, flash attention: 34 s b h bytes a layer for GPT-3's block.
 

@@ -54,6 +54,23 @@ def test_recipes_for_tpus_fit(model: dict[str, Any], gpu: str, gpus: int, micro:
     assert memory.total(need) < memory.capacity(planned.gpu)
 
 
+def test_qlora_of_a_long_sequence_fits() -> None:
+    """LLaMA-Factory's wiki, Performance comparison: 7B with 32,768 tokens on one A100 of 40 GB."""
+    seven = {"layers": 32, "hidden_size": 4096, "heads": 32, "kv_heads": 32, "ffn": 11008}
+    asked: Any = {
+        "model": {"name": "Judge-7B", "vocabulary": 32000, "tied": False} | seven,
+        "cluster": {"gpu": "A100-SXM4-40GB", "gpus": 1},
+        "parallel": {"recompute": "full"},
+        "batch": {"micro": 1, "accumulation": 4, "sequence": 32768},
+        "framework": {"dialect": "hf"},
+        "recipe": {"name": "lora", "rank": 8},
+        "precision": {"base": "nf4"},
+    }
+    planned = plan(Options(seed=7, start=datetime(2026, 1, 30), job=asked))
+    need = memory.estimate(planned.architecture, planned.layout, 32768)
+    assert memory.total(need) - need.context == pytest.approx(32e9, rel=0.2)
+
+
 def test_only_what_does_not_fit_on_the_device_waits_on_the_host() -> None:
     """A smaller micro-batch keeps its inputs on the device; other frameworks keep them always."""
     assert job(LLAMA_70B, "TPU v6e", 256, 5, "maxtext", recompute="full").layout.offloaded

@@ -25,7 +25,7 @@ Activations are counted tensor by tensor for a Llama block with flash attention 
 the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
 block in the same way). "selective" keeps what torchtitan's per-operator checkpointing keeps:
 the block's input, the attention's output and every second matrix product. "full" keeps the
-block's input alone and recomputes one block at a time. Stage 0 of a 1F1B pipeline keeps as
+block's input alone and recomputes one block at a time, after the logits have been freed. Stage 0 of a 1F1B pipeline keeps as
 many micro-batches as there are stages.
 
 GPT-2's blocks are counted as llm.c allocates them, buffer by buffer (train_gpt2.cu,
@@ -168,19 +168,32 @@ def _score_bytes(config: Architecture, layout: Layout, sequence: int) -> int:
 def _activations(
     config: Architecture, layout: Layout, stage: int, tokens: int, sequence: int
 ) -> int:
+    """Bytes that a stage keeps from its forward passes."""
     layers = stage_layers(config, layout, stage)
     in_flight = min(layout.pp - stage, layout.accumulation)
-    inputs = min(_ON_DEVICE, layers * in_flight) if layout.offloaded else layers * in_flight
-    elements = inputs * _saved_elements(config, layout, layout.recompute)
-    if layout.recompute == "full":  # the block being recomputed is there in full
-        elements += _saved_elements(config, layout, "none")
+    blocks = min(_ON_DEVICE, layers * in_flight) if layout.offloaded else layers * in_flight
+    elements = blocks * _saved_elements(config, layout, layout.recompute)
     if config.family == "gpt2":
         elements += _once(config, layout.recompute) / layout.tp
-    size = int(2 * elements * tokens)
+    size = 2 * elements * tokens
+    if layout.recompute == "full":  # inputs alone, of which there are no copies
+        return int(size)
     # Selective recomputation computes the scores again (Korthikanti et al. 2022, section 5).
     kept = layers * in_flight if layout.recompute == "none" else 1
-    scores = kept * _score_bytes(config, layout, sequence) * tokens
-    return scores + (size if layout.engine.compiled else int(size * _EAGER_ACTIVATIONS))
+    return kept * _score_bytes(config, layout, sequence) * tokens + _copied(size, layout)
+
+
+def _copied(size: float, layout: Layout) -> int:
+    """Bytes of activations with what eager mode adds."""
+    return int(size) if layout.engine.compiled else int(int(size) * _EAGER_ACTIVATIONS)
+
+
+def _computed_again(config: Architecture, layout: Layout, tokens: int, sequence: int) -> int:
+    """Bytes of the one block that the backward pass has computed again."""
+    if layout.recompute != "full":
+        return 0
+    scores = _score_bytes(config, layout, sequence) * tokens
+    return scores + _copied(2 * _saved_elements(config, layout, "none") * tokens, layout)
 
 
 def offloaded_bytes(config: Architecture, layout: Layout, sequence: int) -> int:
@@ -287,11 +300,13 @@ def stage(
         per_logit = fused if layout.engine.fused_loss else _EAGER_LOGIT
         parts = 1 if layout.engine.gathers_logits else layout.tp
         logits = per_logit * tokens * padded_vocabulary(config) // parts
+    # The logits are gone when the backward pass computes the first block again.
+    block = max(0, _computed_again(config, layout, tokens, sequence) - logits)
     return Memory(
         weights,
         gradients,
         optimizer,
-        _activations(config, layout, index, tokens, sequence),
+        _activations(config, layout, index, tokens, sequence) + block,
         logits,
         _gathered(config, layout, parameters),
         _context(layout),
