@@ -45,7 +45,7 @@ WIDTHS, INNERS = 21.3, 1.9
 EAGER = 1.65  # times as much where nothing joins them
 LOGITS, EAGER_LOGITS = 9.4, 12.8  # bytes that the loss moves per logit
 MEMORY_SHARE = 0.8  # of the memory's bandwidth
-LAUNCH, EAGER_LAUNCH = 0.2e-3, 0.4e-3  # seconds of the host per block, forward
+LAUNCH, EAGER_LAUNCH = 0.2e-3, 1.8e-3  # seconds of the host per block, forward
 # Parts of the forward pass that are run again, as a share of its time.
 AGAIN = {"none": 0.0, "selective": 0.13, "full": 0.856}
 # Speed of the products in mxfp8 against fp8: blocks of 32 elements have scales of their own
@@ -124,7 +124,9 @@ def _scores(config: Architecture, layout: Layout, sequence: int) -> float:
 
 def _dequantized(config: Architecture, layout: Layout, weights: float) -> float:
     """Bytes that frozen 4-bit weights move in one pass."""
-    return DEQUANTIZED * weights if layout.four_bit_base and config.adapter_rank else 0.0
+    if not (layout.four_bit_base and config.adapter_rank):
+        return 0.0
+    return DEQUANTIZED * weights * (1.0 if layout.engine.compiled else EAGER)
 
 
 def _elements(config: Architecture, layout: Layout) -> float:
