@@ -7,10 +7,12 @@ import pytest
 
 from llmsim.dialects.maxtext.launch import LINES
 from llmsim.errors import PlanError
-from llmsim.job.records import Job
+from llmsim.job.records import Job, batch_tokens
 from llmsim.options.table import Options
 from llmsim.physics.hardware import memory
+from llmsim.physics.speed.step_time import step_seconds
 from llmsim.planning.plan import plan
+from llmsim.planning.written import tables_of
 from llmsim.run.events import ModelSharded
 from llmsim.text.screen import Screen
 
@@ -52,6 +54,36 @@ def test_recipes_for_tpus_fit(model: dict[str, Any], gpu: str, gpus: int, micro:
     assert (planned.layout.micro_batch, planned.layout.recompute) == (micro, "full")
     need = memory.estimate(planned.architecture, planned.layout, 8192)
     assert memory.total(need) < memory.capacity(planned.gpu)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "gpus", "network", "published"),
+    [("A100-SXM4-80GB", 128, 6.25, 700), ("H100 80GB HBM3", 96, 12.5, 1550)],
+)
+def test_a_slow_network_can_be_asked_for(
+    gpu: str, gpus: int, network: float, published: int
+) -> None:
+    """fms-fsdp's README of 2024: Llama-2-34B, FSDP, eager, on nodes of 400 and 800 Gb/s."""
+    shape = {"layers": 48, "hidden_size": 8192, "heads": 64, "kv_heads": 8, "ffn": 22016}
+
+    def asked(cluster: dict[str, Any]) -> Options:
+        sections: Any = {
+            "model": {"name": "Judge-34B", "vocabulary": 32000, "tied": False} | shape,
+            "cluster": {"gpu": gpu, "gpus": gpus} | cluster,
+            "parallel": {"tp": 1, "pp": 1, "recompute": "full", "sharding": "fsdp2"},
+            "batch": {"micro": 2, "accumulation": 1, "sequence": 4096},
+            "framework": {"dialect": "pytorch"},
+            "recipe": {"name": "pretrain"},
+            "precision": {"compiled": False},
+        }
+        return Options(seed=7, start=datetime(2026, 1, 30), job=sections)
+
+    slow, usual = plan(asked({"network_gb_per_s": network})), plan(asked({}))
+    rate = batch_tokens(slow) / step_seconds(slow) / gpus
+    assert rate == pytest.approx(published, rel=0.1)
+    assert step_seconds(usual) < step_seconds(slow)
+    assert tables_of(slow)["cluster"]["network_gb_per_s"] == network
+    assert "network_gb_per_s" not in tables_of(usual)["cluster"]
 
 
 def test_qlora_of_a_long_sequence_fits() -> None:

@@ -1,6 +1,6 @@
 """A job as a job file says it: every key, so that the file plays the same run."""
 
-from llmsim.catalog.records import KINDS
+from llmsim.catalog.records import KINDS, gpu_named
 from llmsim.dialects.parts.slurm import hours
 from llmsim.job.layout import Layout
 from llmsim.job.recipes import RECIPES
@@ -18,6 +18,7 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "gpu": job.gpu.name,
             "gpus": job.layout.gpus,
             "gpus_per_node": gpus_per_node(job),
+            **_network(job),
             "storage_gb_per_s": job.storage_gb_s,
             "hosts": job.cluster,
         },
@@ -49,6 +50,12 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "command": job.command,
         },
     }
+
+
+def _network(job: Job) -> dict[str, Value]:
+    """The network cards of a cluster that has others than are usual for its GPU."""
+    usual = gpu_named(job.gpu.name).nic_gb_s
+    return {} if job.gpu.nic_gb_s == usual else {"network_gb_per_s": job.gpu.nic_gb_s}
 
 
 def _framework(job: Job) -> dict[str, Value]:

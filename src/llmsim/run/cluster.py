@@ -6,6 +6,7 @@ Each value is a pure function of the job and a node or rank, drawn from a stream
 from math import log2
 
 from llmsim.catalog import gpus
+from llmsim.catalog.records import gpu_named
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, gpus_per_node
 from llmsim.physics import noise
@@ -183,8 +184,8 @@ def interface(job: Job) -> str:
 
 
 def has_rdma(job: Job) -> bool:
-    """Whether the cards between the nodes are InfiniBand or RoCE."""
-    return job.gpu.nic_gb_s >= RDMA_GB_S
+    """Whether the cards between the nodes are InfiniBand or RoCE, as they usually are."""
+    return gpu_named(job.gpu.name).nic_gb_s >= RDMA_GB_S
 
 
 def cards(job: Job) -> tuple[str, ...]:

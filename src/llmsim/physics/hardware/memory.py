@@ -25,8 +25,8 @@ Activations are counted tensor by tensor for a Llama block with flash attention 
 the tensor ranks (sequence parallelism; Korthikanti et al. 2022 count 34 s b h for GPT-3's
 block in the same way). "selective" keeps what torchtitan's per-operator checkpointing keeps:
 the block's input, the attention's output and every second matrix product. "full" keeps the
-block's input alone and recomputes one block at a time, after the logits have been freed. Stage 0 of a 1F1B pipeline keeps as
-many micro-batches as there are stages.
+block's input alone and recomputes one block at a time, after the logits have been freed.
+Stage 0 of a 1F1B pipeline keeps as many micro-batches as there are stages.
 
 GPT-2's blocks are counted as llm.c allocates them, buffer by buffer (train_gpt2.cu,
 fill_in_activation_sizes): 16 widths, or 10 where GELU and the norms are recomputed. nanoGPT,
