@@ -47,7 +47,15 @@ def throughput_tables() -> None:
 
 def others_table() -> None:
     """Throughput of jobs of other sources, as the planner plans them."""
-    _table("jobs of other sources", truth_others.ratios(), (0.1, 0.2))
+    for title, file in (("jobs of other sources", "jobs"), ("jobs collected later", "unseen")):
+        found, refused = truth_others.ratios(f"{file}.jsonl")
+        speeds = [(each.source, each.speed) for each in found if each.speed]
+        _table(title, speeds, (0.1, 0.2))
+        peaks = [(each.source, each.memory) for each in found if each.memory]
+        if peaks:
+            _table(f"memory of {title}", peaks, (0.15, 0.3))
+        if refused:
+            print(f"refused: {', '.join(refused)}\n")
 
 
 def memory_tables() -> None:

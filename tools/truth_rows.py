@@ -23,6 +23,7 @@ TRUTH = Path(__file__).parents[1] / "tests" / "truth"
 # is; the gist's is a model of Hugging Face.
 FRAMEWORKS = {
     "mosaic llm-foundry": "lightning",
+    "llm-foundry unfitted": "lightning",
     "Aleph Alpha layouts": "deepspeed",
     "NVIDIA dgxc-benchmarking": "nemo",
     "nanotron ultra-scale": "nanotron",
