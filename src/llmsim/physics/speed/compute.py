@@ -33,8 +33,8 @@ from llmsim.typed import NamedTuple
 # Matrix products against the MFU of a whole 7B training, which other kernels slow down.
 LIFT = 1.40
 # The largest share of the peak that a matrix product sustains on a GPU (stas00/ml-engineering,
-# MAMF: A100 87 %, H100 80 %). A TPU has no such limit: MaxText's 405B reaches 68.5 % of a v5p while
-# it recomputes its blocks, so its products run at more than 80 %.
+# MAMF: A100 87 %, H100 80 %). TPUs sustain more: MaxText's 405B reaches 68.5 % of a v5p, and
+# computes its blocks again, so its products run at more than 80 %.
 BEST_PRODUCT = 0.78
 EXPONENTIALS = 0.5  # of attention's products, in time, on an H100 at heads of 128
 ATTENTION_LIFT = 0.79  # flash attention against the same, of the causal half alone
