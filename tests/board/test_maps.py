@@ -287,3 +287,32 @@ def test_validations_a_little_above_a_flat_curve_are_on_its_axis(above: float) -
     rows = [text_of(row) for row in loss_curve(training, 90, 20, screen_of(120, 40))]
     assert sum(row.count("◆") for row in rows) == (9 if above < 0.1 else 0)
     assert sum("⣿" in row for row in rows) >= 5
+
+
+@pytest.mark.parametrize("gpus", [1024, 131_072])
+def test_gpus_do_what_the_heading_says(gpus: int) -> None:
+    """At the moment at which a save begins, and in the half second after one: power and links, too.
+
+    A quarter of a second may pass until something is read again.
+    """
+    run = run_of(
+        plan(Options(seed=32, start=START, gpus=gpus, recipe="pretrain", incidents="none"))
+    )
+    pace, checked = Pace(run, 180.0), 0
+    dashboard = Dashboard(run, pace.simulated)
+    words = {"checkpoint": "saving", "validation": "validating", "training": "computing"}
+    for segment in [each for each in run.timeline if each.kind in words][:60]:
+        began, ended = pace.shown(segment.began), pace.shown(segment.ended)
+        for shown in (
+            began,
+            *(quarter / 4 for quarter in range(int(4 * began) + 2, int(4 * ended))),
+        ):
+            if shown > began + 2.0:
+                break
+            view = dashboard.view(segment.began if shown == began else pace.simulated(shown), shown)
+            assert view.wall
+            assert view.wall().doing[0][1] == f"{gpus:,} {words[segment.kind]}"
+            if shown > began:
+                assert (view.cluster.links(40)[-1] > 0.0) == (segment.kind != "checkpoint"), shown
+                checked += 1
+    assert checked > 20

@@ -28,7 +28,7 @@ RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
 TOGETHER = 64  # GPUs up to which all are read at once when a failure or an outage begins
 PAGE = 2.0  # show seconds of a page
 DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the next
-QUICK = 0.25  # the same in a failure or an outage that has begun since
+QUICK = 0.25  # the same in a part of the run that has begun since
 SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
 READINGS = 16_384  # that are remembered
 
@@ -65,7 +65,7 @@ class Readings:
         self._troubles: dict[int, Trouble] = {}  # of nodes
         self._faulty: tuple[int, ...] = ()
         self._gone: tuple[int, ...] = ()
-        self._fresh = nan  # see _since_trouble
+        self._fresh = nan  # see _since_change
         self._changed = 0  # the beat since which the cluster does something else; see TOGETHER
 
     def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
@@ -82,7 +82,7 @@ class Readings:
         if not self._simulated:
             self._at = moment.at
             self._simulated_at.cache_clear()
-        self._fresh = self._since_trouble(moment, QUICK * faster)
+        self._fresh = self._since_change(moment, QUICK * faster)
         page = (self._beat, self._long, moment.segment.kind, self._fresh)
         if page != self._page or not self._simulated:
             self._page = page
@@ -108,16 +108,17 @@ class Readings:
             linked=card.per_node * linked_nodes(card) // self._size if is_rack(card) else 1,
         )
 
-    def _since_trouble(self, moment: Moment, apart: float) -> float:
-        """The show second of a reading in a failure or an outage that is newer than the beat's: in
-        the beat before, GPUs may still have computed. It is nan where there is none.
+    def _since_change(self, moment: Moment, apart: float) -> float:
+        """The show second of a reading that is newer than the beat's, in a failure, an outage or a
+        part of the run that has begun since: before that, GPUs may have computed. It is nan where
+        there is none.
         """
         kind, began = moment.segment.kind, moment.segment.began
-        if not self._simulated or kind not in ("failure", "outage"):
+        beat, newest = self._beat * self._long, int(self._shown / apart + 1e-9) * apart
+        if not self._simulated or beat >= newest or self._simulated_at(newest) < began:
             return nan
-        newest = int(self._shown / apart + 1e-9) * apart
-        old = self._beat * self._long < newest
-        return newest if old and self._simulated_at(newest) >= began else nan
+        stands = kind in ("failure", "outage")  # hours may pass in a second of it
+        return newest if stands or self._simulated_at(beat) < began else nan
 
     def _look(self, moment: Moment) -> None:
         """Who is to blame, and what is gone."""

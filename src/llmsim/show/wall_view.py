@@ -25,6 +25,8 @@ NOVEL = 133_000
 
 SINCE = "since step 1"  # what a part of a longer run has read of the whole; see `closing`
 
+# What all GPUs begin together.
+TOGETHER: tuple[Activity, ...] = ("training", "validation", "checkpoint")
 # For each activity the role of its colour, and the word for what the GPUs do.
 DOING: dict[Activity, tuple[str, str]] = {
     "idle": ("idle", "idle"),
@@ -86,7 +88,9 @@ def _numbers(job: Job, moment: Moment, logged: Step | None, idle: bool) -> tuple
 
 
 def _doing(run: Run, moment: Moment, culprit: int, faulty: int) -> tuple[tuple[str, str], ...]:
-    role, word = DOING[moment.activity]
+    # A gauge shows what has been; what begins at this very moment is in the heading already.
+    begun = [each for each in TOGETHER if (each, moment.at) == moment.segment[:2]]
+    role, word = DOING[begun[0] if begun else moment.activity]
     faulty = max(faulty, 1) if culprit >= 0 else 0
     count = run.job.layout.gpus - faulty
     texts = [(role, f"{count:,} {word}")] if count else []
