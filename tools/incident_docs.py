@@ -70,11 +70,10 @@ of your monitor with this file. The file says
 - which rules of public tools match the lines of the incident.
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
-GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119,
-dcgm-exporter's page and the exports `openmetrics` and `promtest` have no samples of any GPU of the
-node, because DCGM no longer calls the driver. Other programs still call the driver. So `llmsim
-smi`, NVML, nvidia_gpu_exporter's page and all other exports go on to show the GPUs of the node
-(except a GPU that has fallen off the bus).
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119
+dcgm-exporter shows no GPU of the node, but nvidia-smi does, because DCGM no longer calls the driver
+([serve.md](serve.md#dcgm-exporter-by-release)). The exports `openmetrics` and `promtest` have what
+dcgm-exporter shows. All other exports have what nvidia-smi shows.
 
 The training log has the output of the first node. After a failure it also has lines of the node at
 fault. For all other nodes srun prints one line, with their names in short form (`srun: error:
@@ -125,11 +124,11 @@ and export shows the changed numbers.
   checkpoint. The gradient norm begins to rise 1 to 5 steps earlier than the loss.
 - NeMo, OLMo, MaxText and (except in fp16) Megatron-LM check the loss, and their processes end
   when the loss is `nan`. All other frameworks go on and print `nan` until a person stops the
-  attempt.
+  attempt. (With fp16 it is different: see the next point.)
 - `scale-collapse` needs the loss scale of fp16 (`--precision fp16`, in the dialects `pytorch`,
-  `deepspeed` and `megatron`). With fp16 a loss of `nan` makes the scale collapse, too. `pytorch`
-  and DeepSpeed end when the scale is 1. Megatron-LM skips every step until a person stops the
-  attempt.
+  `deepspeed` and `megatron`). With fp16 the incident `nan` makes the scale fall in the same way.
+  `pytorch` and DeepSpeed end when the scale is 1. Megatron-LM skips every step until a person stops
+  the attempt.
 - When one of the four incidents ends an attempt, a new attempt begins. It loads a checkpoint from
   before the incident. After a `loss-spike` or a `nan` it skips the batches that caused the
   incident.
