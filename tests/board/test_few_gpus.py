@@ -113,3 +113,15 @@ def test_a_name_is_whole_on_a_narrow_screen_before_it_says_on_what_it_runs(momen
     """Not cut in one phase and whole in the next: the phases' names differ by two letters."""
     view = view_of(1, moment)._replace(titles=("ProcrastiLM-7B", "1 x H100", "run", "lora"))
     assert "ProcrastiLM-7B" in texts(board(view, on(40, 15)))[0]
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_graphs_of_few_gpus_say_their_limits(gpus: int) -> None:
+    """An H100 has 80 GB, of which the driver shows 79.6 GiB, and draws 700 W at most."""
+    view = view_of(gpus)
+    assert view.wall is not None
+    rows = texts(wall(view, view.wall(), [], on(200, 50)))
+    for name, limit in (("mem", "80 GiB"), ("power", "700 W")):
+        heads = [number for number, row in enumerate(rows) if re.search(rf"\d?  ?{name} +\d", row)]
+        assert heads
+        assert re.search(rf" of +{limit}", rows[heads[0] + 1]), rows[heads[0] + 1]

@@ -110,14 +110,17 @@ def tile(cluster: Cluster, index: int, width: int, rows: int, screen: Screen) ->
     digits = len(str(cluster.gpus - 1))
     room = width - digits - 7 - VALUE
     past = cluster.trail(index, room * (2 if screen.unicode else 1))
-    return _tiled(f"{index:{digits}d}", cluster.read(index), past, room, rows, screen)
+    gauge, number = cluster.read(index), f"{index:{digits}d}"
+    return _tiled(number, gauge, cluster.full, past, room, rows, screen)
 
 
 @lru_cache(maxsize=64)
 def _tiled(
-    number: str, gauge: Gauge, past: Trail, room: int, rows: int, screen: Screen
+    number: str, gauge: Gauge, full: Gauge, past: Trail, room: int, rows: int, screen: Screen
 ) -> tuple[Row, ...]:
-    """A GPU in graphs; most of them stay as they are from beat to beat."""
+    """A GPU in graphs; most of them stay as they are from beat to beat. Where a graph has a second
+    row, it says the limit of a gauge whose limit is not 100.
+    """
     seen = past.gauges or (gauge,)
     lines: list[Row] = []
     for place, (metric, high) in enumerate(zip(METRICS, _shared(rows, len(METRICS)), strict=True)):
@@ -136,8 +139,11 @@ def _tiled(
             label.append((metric.style(gauge), f"{value:>{VALUE - 1}} "))
             values = tuple(metric.share(each) for each in seen)
             graph = history(values, room, high, screen, metric.hue, 1.0)
-        blank: Span = ("", " " * length(label))
-        lines += [(*(label if not row else (blank,)), *graph[row]) for row in range(high)]
+        most, blank = metric.value(full), " " * length(label)
+        limit = f"{' ' * len(number)} {'of':>5} {f'{most:.0f} {metric.unit:<3}':>{VALUE - 1}} "
+        beside = [label, [("", blank)] if most == 100 else [("label", limit)]]
+        beside += [[("", blank)]] * (high - 2)
+        lines += [(*before, *row) for before, row in zip(beside, graph, strict=False)]
     return tuple(lines)
 
 
