@@ -70,7 +70,7 @@ of your monitor with this file. The file says
 - which rules of public tools match the lines of the incident.
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
-GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After an Xid 119
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After the error Xid 119,
 dcgm-exporter shows no GPU of the node, but nvidia-smi does, because DCGM no longer calls the driver
 ([serve.md](serve.md#dcgm-exporter-by-release)). The exports `openmetrics` and `promtest` have what
 dcgm-exporter shows. All other exports have what nvidia-smi shows.
@@ -173,7 +173,7 @@ def excerpt(texts: list[str]) -> Iterator[str]:
 def status(kind: Kind) -> str:
     """The exit status of the first process that ends by itself."""
     if kind.consequence == "numbers" and kind.exit_status is not None:
-        return f"{kind.exit_status} where the framework ends the run; else a person stops the run"
+        return f"{kind.exit_status} where the framework ends the attempt; else a person ends it"
     if kind.consequence == "stop":
         return f"{kind.exit_status} if the framework saves at SIGTERM; else SIGTERM (15) ends it"
     if kind.exit_status == -6:
@@ -203,7 +203,7 @@ def section(kind: Kind) -> Iterator[str]:
         begun, ended = numbers(kind)
         yield from block("training log, when it begins", [*excerpt(begun), "..."])
         if ended:
-            yield from block("training log, when the run ends", [*excerpt(ended), "..."])
+            yield from block("training log, when the attempt ends", [*excerpt(ended), "..."])
     else:
         yield from streams(kind)
     if caught := [detector.tool for detector in DETECTORS if kind.name in detector.catches]:
