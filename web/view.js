@@ -128,7 +128,7 @@ export function revisit() {
  *
  * @param {boolean} on
  */
-export function setTyping(on) {
+function setTyping(on) {
   take(on);
   nameRun();
   notice(
