@@ -152,7 +152,7 @@ def test_only_the_browsers_host_is_asynchronous() -> None:
     waiting = {
         module for module in MODULES if any(isinstance(node, kinds) for node in NODES[module])
     }
-    assert waiting == {"hosts.browser"}
+    assert waiting == {"hosts.browser", "hosts.page"}
 
 
 # --- law 3: same input, same bytes -------------------------------------------------------------

@@ -58,6 +58,7 @@ PAGE = (
     "llmsim.hosts",
     "llmsim.hosts.browser",
     "llmsim.hosts.messages",
+    "llmsim.hosts.page",
     "llmsim.hosts.runs",
     "llmsim.hosts.status",
     "llmsim.telemetry",

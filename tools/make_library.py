@@ -67,7 +67,8 @@ QUERIES: tuple[dict[str, str], ...] = (
 
 async def _play_and_fail() -> None:
     """Go where a show can go."""
-    from llmsim.hosts.browser import Page, main
+    from llmsim.hosts.browser import main
+    from llmsim.hosts.page import Page
 
     for query in QUERIES:
         page = Page(lambda _text, size: page.drawn(size), 80, 24)  # noqa: B023  # called in this turn

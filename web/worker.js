@@ -7,7 +7,7 @@ import { lock } from "./files.js";
 /** @import { Size, ToWorker } from "./messages" */
 
 /**
- * The face of src/llmsim/hosts/browser.py.
+ * The face of src/llmsim/hosts/browser.py and of its page.py.
  *
  * @typedef {object} Page
  * @property {(columns: number, rows: number) => void} resize

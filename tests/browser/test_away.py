@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsim.hosts.browser import WINDOW
+from llmsim.hosts.page import WINDOW
 from llmsim.show.playback import ARREARS
 from tests.browser.visit import Visitor
 

@@ -1,4 +1,4 @@
-"""hosts/browser.py, played here: what it sends to a page, and how it obeys one."""
+"""hosts/browser.py and page.py, played here: what they send to a page, and how they obey one."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import pytest
 from llmsim.cli.flags import pairs
 from llmsim.errors import PlanError
 from llmsim.hosts import browser, messages, runs
-from llmsim.hosts.browser import TICK, WINDOW, Page
+from llmsim.hosts.page import TICK, WINDOW, Page
 from llmsim.hosts.runs import runs_of
 from llmsim.job.records import Job
 from llmsim.options.given import from_query, parse_options
@@ -75,6 +75,7 @@ def perform(play: Coroutine[object, object, T]) -> T:
 @pytest.fixture(autouse=True)
 def _timeless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "time", clock)
+    monkeypatch.setattr("llmsim.hosts.page.time", clock)
 
 
 @pytest.fixture

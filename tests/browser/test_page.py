@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from llmsim.dialects.registry import NAMES
-from llmsim.hosts.browser import WINDOW
 from llmsim.hosts.messages import timeline
+from llmsim.hosts.page import WINDOW
 from llmsim.hosts.runs import runs_of
 from llmsim.options.given import from_query
 from llmsim.options.table import Options

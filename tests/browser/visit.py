@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import Page
 
-from llmsim.hosts.browser import Page as Host
+from llmsim.hosts.page import Page as Host
 from llmsim.text.screen import Screen
 
 # Notes what page and worker say to each other; runs before the page's own code.
