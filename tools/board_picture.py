@@ -56,11 +56,13 @@ class Terminal(pyte.Screen):
     """A terminal that keeps faint text apart."""
 
     def select_graphic_rendition(self, *attributes: int, **options: bool) -> None:
-        """Note faint text as struck out."""
-        first, *others = attributes or (0,)
-        super().select_graphic_rendition(
-            STRUCK_OUT if first == FAINT else first, *others, **options
-        )
+        """Note faint text as struck out, but leave the 2 of a colour: 38;2;90;90;90."""
+        noted, rest = list[int](), [*attributes]
+        while rest:
+            size = {2: 5, 5: 3}.get(rest[1], 1) if rest[0] in (38, 48) and rest[1:] else 1
+            noted += [STRUCK_OUT] if rest[0] == FAINT else rest[:size]
+            rest = rest[size:]
+        super().select_graphic_rendition(*noted, **options)
 
 
 class Picture(NamedTuple):

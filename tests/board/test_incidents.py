@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from llmsim.board.board import board
+from llmsim.board.gpu_panel import gpu_panel
 from llmsim.board.letters import big
 from llmsim.board.plots import loss_curve
 from llmsim.board.training import Training
@@ -96,6 +97,41 @@ def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
         shown = view.wall()
         assert shown.doing[-1][1] == f"1 {word}, rank 5", kind
         assert [each.number for each in shown.numbers if "tokens per" in each.name] == ["0"]
+
+
+def test_the_wall_counts_a_lost_gpu_before_anybody_knows_the_cause() -> None:
+    """The panel beside it has a cross already, and cannot say "16 waiting"."""
+    run, label, _ = run_with("gpu-lost")
+    seen = 0
+    for share in range(1, 100):
+        view = Dashboard(run).view(label.at + (label.detected - label.at) * share / 100, 0.0)
+        assert view.wall
+        if view.cluster.gone:
+            doing = [text for _, text in view.wall().doing]
+            assert doing[0].startswith("15 "), share
+            assert doing[-1] == "1 lost", share
+            seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize("gpus", [1, 8])
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_read_of_a_lost_gpu_stays_in_grey(size: tuple[int, int], gpus: int) -> None:
+    """Half of a board of one GPU was blank. After the loss there are no readings."""
+    run = run_of(job_on(7, gpus=gpus)._replace(asked=(Asked("gpu-lost", "share", 0.5, rank=0),)))
+    number = next(n for n, segment in enumerate(run.timeline) if segment.kind == "outage")
+    at, pace = run.timeline[number].ended - 1.0, Pace(run, 180.0)
+    view = Dashboard(run, pace.simulated).view(at, pace.shown(at))
+    assert view.cluster.gone == (0,)
+    past = [each.fault for each in view.cluster.trail(0, 400).gauges]
+    assert {past[0], past[-1]} == {"", "gone"}
+    assert past == sorted(past)
+    screen = Screen(*size, color=True, unicode=True, live=True, colors=TRUECOLOR)
+    panel = gpu_panel(view.cluster, size[0] // 2, 16, screen, whole=False)
+    mine = panel.rows[: len(panel.rows) // gpus]
+    shapes = [role for row in mine for role, text in row if set(text) & set("⣿⡇█▇▆▅")]
+    assert shapes
+    assert set(shapes) == {"track"}
 
 
 @pytest.mark.parametrize("step", [850, 1000, 1200, 1900])

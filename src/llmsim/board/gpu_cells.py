@@ -132,13 +132,12 @@ def _tiled(
         ]
         if gauge.fault == "gone":
             label.append(("error", f"{GONE[not screen.unicode]:>{VALUE - 1}} "))
-            graph: list[Row] = [(("", " " * room),)] * high
         else:
             unit = metric.unit if screen.unicode else metric.unit.replace("°", "")
             value = f"{metric.value(gauge):.0f} {unit:<3}"
             label.append((metric.style(gauge), f"{value:>{VALUE - 1}} "))
-            values = tuple(metric.share(each) for each in seen)
-            graph = history(values, room, high, screen, metric.hue, 1.0)
+        values = tuple(metric.share(each) for each in seen)
+        graph = _of(gauge, history(values, room, high, screen, metric.hue, 1.0))
         most, blank = metric.value(full), " " * length(label)
         limit = f"{' ' * len(number)} {'of':>5} {f'{most:.0f} {metric.unit:<3}':>{VALUE - 1}} "
         beside = [label, [("", blank)] if most == 100 else [("label", limit)]]
@@ -216,15 +215,22 @@ def _graph(
 ) -> list[Row]:
     """The history of a gauge, or its bar."""
     empty: list[Row] = [(("", " " * room),)] * rows
-    if gauge.fault == "gone" or not metric.moves:
+    if not metric.moves:
         share = 0.0 if gauge.fault == "gone" else metric.share(gauge)
         filled, rest = rule(share, room, screen.unicode)
         return [((metric.style(gauge), filled), ("track", rest)), *empty[1:]]
     if rows == 1:
-        return [((soft(metric), _trail(past, metric, room, screen)),)]
+        return _of(gauge, [((soft(metric), _trail(past, metric, room, screen)),)])
     values = tuple(metric.share(each) for each in past)
     dots = rows * DOTS  # the highest stays free: else the graphs of two GPUs touch
-    return history(values, room, rows, screen, metric.hue, dots / (dots - 1))
+    return _of(gauge, history(values, room, rows, screen, metric.hue, dots / (dots - 1)))
+
+
+def _of(gauge: Gauge, graph: list[Row]) -> list[Row]:
+    """The graph of a GPU: of one that cannot be read it is what is left of it, in grey."""
+    if gauge.fault != "gone":
+        return graph
+    return [tuple(("track", text) for _, text in row) for row in graph]
 
 
 def _value(metric: Metric, gauge: Gauge, size: int, screen: Screen) -> Span:

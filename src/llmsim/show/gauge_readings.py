@@ -16,7 +16,6 @@ from llmsim.catalog.gpus import device, is_rack, linked_nodes
 from llmsim.job.records import gpus_per_node
 from llmsim.physics.hardware import telemetry
 from llmsim.physics.hardware.telemetry import Reading
-from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run import complaints
 from llmsim.run.cluster import hostname
 from llmsim.run.moment import Moment, celsius, draws, meter
@@ -31,6 +30,7 @@ DRAWN_EVERY = 0.5  # show seconds from one value of the cluster's power to the n
 QUICK = 0.25  # the same in a part of the run that has begun since
 SAMPLED = 6  # GPUs of which a cluster's power is reckoned: they differ by a few per cent
 READINGS = 16_384  # that are remembered
+UNREAD = Gauge(0.0, 0.0, 0.0, 0, "cool", 0.0, 0, "gone")  # in the place of one that could not be
 
 Simulated = Callable[[float], float]  # the simulated second of a show second
 
@@ -54,6 +54,7 @@ class Readings:
         self._simulated_at = lru_cache(maxsize=1024)(self._second)
         self._meter = lru_cache(maxsize=64)(lambda at: meter(run, at))
         self._gauge = lru_cache(maxsize=READINGS)(self._seen)
+        self._unread = lru_cache(maxsize=1024)(self._unreadable)
         self._power = lru_cache(maxsize=READINGS)(self._drawn)
         self._celsius = lru_cache(maxsize=64)(lambda at, gpus: celsius(run, at, gpus))
         self._trails: dict[tuple[int, int], tuple[int, float, Trail]] = {}
@@ -61,8 +62,7 @@ class Readings:
         self._late: tuple[tuple[float, ...], list[tuple[float, float]]] = ((), [])
         self._page: tuple[int, float, str, float] = (-1, 0.0, "", nan)
         self._culprit = -1  # the rank whose GPU is marked; -1: none
-        self._faults: dict[int, Fault] = {}  # of GPUs, by rank
-        self._troubles: dict[int, Trouble] = {}  # of nodes
+        self._lost: frozenset[int] = frozenset()  # the GPUs that nobody can read
         self._faulty: tuple[int, ...] = ()
         self._gone: tuple[int, ...] = ()
         self._fresh = nan  # see _since_change
@@ -124,14 +124,17 @@ class Readings:
         """Who is to blame, and what is gone."""
         run, at = self.run, moment.at
         self._culprit = culprit(run, moment)
-        self._faults = complaints.faults(run, at)
-        self._troubles = complaints.troubles(run, at)
-        silent = [node for node, each in self._troubles.items() if each.silent]
-        lost = {gpu for gpu, each in self._faults.items() if each.lost}
-        lost |= {gpu for node in silent for gpu in self._of_node(node)}
-        self._gone = tuple(sorted(lost))
-        self._faulty = tuple(sorted(lost | ({self._culprit} - {-1})))
+        self._lost = self._unread(at)
+        self._gone = tuple(sorted(self._lost))
+        self._faulty = tuple(sorted(self._lost | ({self._culprit} - {-1})))
         self._changed = self._since(moment)
+
+    def _unreadable(self, at: float) -> frozenset[int]:
+        """The GPUs that nobody can read at a moment."""
+        troubles = complaints.troubles(self.run, at).items()
+        silent = [node for node, each in troubles if each.silent]
+        lost = {gpu for gpu, each in complaints.faults(self.run, at).items() if each.lost}
+        return frozenset(lost.union(*map(self._of_node, silent)))
 
     def _since(self, moment: Moment) -> int:
         """The first beat of a launch or of the training after one, of few GPUs also that of a
@@ -158,8 +161,7 @@ class Readings:
 
     def _fault(self, index: int) -> Blame:
         """Whether a GPU is to blame, or cannot be read."""
-        lost = self._faults.get(index, HEALTHY).lost
-        if lost or self._troubles.get(index // self._size, CALM).silent:
+        if index in self._lost:
             return "gone"
         return "blamed" if index == self._culprit else ""
 
@@ -215,14 +217,18 @@ class Readings:
         if (before, long) == (last, apart):
             return known
         if (before, long) == (last - period, apart):
-            new = (*known.gauges, self._gauge(index, self._simulated_at(last * apart)))[-count:]
+            new = (*known.gauges, self._past(index, self._simulated_at(last * apart)))[-count:]
         else:
             beats = range(last - (count - 1) * period, last + 1, period)
             moments = [self._simulated_at(beat * apart) for beat in beats if beat >= 0]
-            new = tuple(self._gauge(index, at) for at in moments)
+            new = tuple(self._past(index, at) for at in moments)
         trail = Trail(new)
         self._trails[index, count] = last, apart, trail
         return trail
+
+    def _past(self, index: int, at: float) -> Gauge:
+        """A reading for a trail: of a GPU that could not be read there is none."""
+        return UNREAD if index in self._unread(at) else self._gauge(index, at)
 
     def _watts(self, count: int) -> Sequence[float]:
         """What all GPUs have drawn of late, kW."""

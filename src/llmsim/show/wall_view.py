@@ -91,12 +91,14 @@ def _doing(run: Run, moment: Moment, culprit: int, faulty: int) -> tuple[tuple[s
     # A gauge shows what has been; what begins at this very moment is in the heading already.
     begun = [each for each in TOGETHER if (each, moment.at) == moment.segment[:2]]
     role, word = DOING[begun[0] if begun else moment.activity]
-    faulty = max(faulty, 1) if culprit >= 0 else 0
+    faulty = max(faulty, int(culprit >= 0))
     count = run.job.layout.gpus - faulty
     texts = [(role, f"{count:,} {word}")] if count else []
     if culprit >= 0:
         of = "," if faulty == 1 else " with"  # a node takes its GPUs along
         texts.append(("hot", f"{faulty:,} {became(run, moment)}{of} rank {culprit:,}"))
+    elif faulty:  # they cannot be read, and nobody knows why
+        texts.append(("hot", f"{faulty:,} lost"))
     return tuple(texts)
 
 
