@@ -338,3 +338,21 @@ def test_a_bar_of_processes_that_are_gone_scrolls_away_with_the_log(view: str) -
     up = max(number for number, row in enumerate(shown) if "is up" in row)
     assert len(left) == 1
     assert left[0] < up
+
+
+@pytest.mark.parametrize("theme", ["phosphor", "amber"])
+@pytest.mark.parametrize("colors", [256, TRUECOLOR])
+def test_above_a_board_of_one_colour_the_log_has_no_second_one(theme: str, colors: int) -> None:
+    """A traceback has no colours of its own: on most terminals it would be white."""
+    run = run_of(job_on(7, gpus=16)._replace(asked=(Asked("gpu-lost", "share", 0.47, rank=5),)))
+    outage = next(each for each in run.timeline if each.kind == "outage")
+    screen = Screen(120, 40, color=True, unicode=True, live=True, colors=colors, theme=theme)
+    options, terminal = Options(view="board", theme=theme), Terminal(120, 40)
+    pace = Pace(run, options.duration)
+    for frame in play(run, options, lambda: screen, pace.shown(outage.began) - 2.0):
+        if frame.shown > pace.shown(outage.ended):
+            break
+        terminal.stream.feed(frame.text)
+    assert any("Traceback" in row or "File " in row for row in terminal.display)
+    cells = [terminal.buffer[row][column] for row in range(40) for column in range(120)]
+    assert {cell.data for cell in cells if cell.fg == "default"} <= {" "}

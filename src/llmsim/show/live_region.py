@@ -16,7 +16,8 @@ from llmsim.show.playback import Playback
 from llmsim.text.log_lines import rows_for, single
 from llmsim.text.painting import Painter, painted
 from llmsim.text.screen import Screen, emptied
-from llmsim.text.style import Row, cut, shade, shortened
+from llmsim.text.style import Row, cut, paint_whole, shade, shortened
+from llmsim.text.themes import has_own_colours
 from llmsim.typed import Any
 
 HIGHEST_PACE = 100.0
@@ -79,7 +80,7 @@ class LiveRegion:
         for line in tell(event, job, self._paper()) if tell else ():
             full = not isinstance(line, Bar) or line.fraction >= 1
             if full and not (self.board and isinstance(line, Line) and line.farewell):
-                kept.append(self._done(line) if isinstance(line, Bar) else line.text)
+                kept.append(self._done(line) if isinstance(line, Bar) else self._inked(line.text))
             if isinstance(line, Bar):
                 self._bar = None if full else line
         return kept
@@ -235,6 +236,16 @@ class LiveRegion:
         if "\x1b" in bar.text or not screen.color:
             return bar.text
         return painted(bar_parts(bar.text, "track"), screen)
+
+    def _inked(self, text: str) -> str:
+        """A line that has no colours, in the ink of a screen of one colour: beside the board the
+        terminal's own ink would be a second one.
+        """
+        screen = self._ask()
+        if not screen.color or "\x1b" in text or has_own_colours(screen.theme):
+            return text
+        parts = ([("", each)] if each else [] for each in text.split("\n"))
+        return "\n".join(paint_whole(part, screen) for part in parts)
 
     def _pace_text(self) -> str:
         """The speed if it is not 1, and whether the show is paused."""
