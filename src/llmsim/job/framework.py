@@ -161,6 +161,7 @@ class Framework(NamedTuple):
     max_shard_gb: int = 5  # the largest file of an exported model, in GB
     dense_only: bool = False  # it has no mixtures of experts
     model_family: Family = "llama"  # the architecture that its models have
+    pads_gpts: bool = True  # a GPT's embedding has more rows, a multiple for each tensor rank
     families: tuple[Family, ...] = ()  # architectures that it builds as well, if a job asks for one
     has_biases: bool = False  # its GPT-2 has biases
     max_parameters: int = 0  # of the largest model that people train with it; 0: no limit

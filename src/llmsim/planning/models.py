@@ -77,9 +77,10 @@ def config_of(framework: Framework, model: Model, wanted: Wanted) -> Architectur
 def padded(framework: Framework, config: Architecture, tensor_ranks: int) -> Architecture:
     """GPT-2's architecture with the rows that its embedding has on these tensor ranks.
 
-    A trainer that is written for GPT-2 does not split it. Megatron-LM pads for each rank.
+    A trainer that is written for GPT-2 does not split it. Megatron-LM pads for each rank. MaxText
+    takes the vocabulary as it is.
     """
-    if config.family != "gpt2" or not framework.families:
+    if config.family != "gpt2" or not framework.families or not framework.pads_gpts:
         return config
     return config._replace(padding=PADDING * tensor_ranks)
 

@@ -103,6 +103,8 @@ def typed(job: Job) -> dict[str, object]:
 def model(job: Job) -> dict[str, object]:
     """What the model's own file sets (src/MaxText/configs/models)."""
     config = job.architecture
+    if config.family == "gpt2":
+        return _gpt(config)
     sparse = {
         "base_moe_mlp_dim": config.feed_forward,
         "num_experts": config.experts,
@@ -127,8 +129,33 @@ def model(job: Job) -> dict[str, object]:
     }
 
 
+def _gpt(config: Architecture) -> dict[str, object]:
+    """What the file of a GPT sets (gpt3-175b.yml)."""
+    return {
+        "base_emb_dim": config.hidden_size,
+        "base_num_query_heads": config.heads,
+        "base_num_kv_heads": config.kv_heads,
+        "base_mlp_dim": config.feed_forward,
+        "base_num_decoder_layers": config.layers,
+        "head_dim": config.head_dim,
+        "trainable_position_size": config.context,
+        "mlp_activations": ["gelu"],
+        "vocab_size": config.vocabulary,
+        "enable_dropout": False,
+        "logits_via_embedding": config.tied,
+        "normalize_embedding_logits": False,
+        "logits_dot_in_fp32": False,
+        "normalization_layer_epsilon": 1e-05,
+        "use_iota_embed": True,
+        "fused_qkv": True,
+        "decoder_block": _decoder(config),
+    }
+
+
 def _decoder(config: Architecture) -> str:
     """MaxText's kind of block."""
+    if config.family == "gpt2":
+        return "gpt3"
     if config.latent_width:
         return "deepseek"
     return "mixtral" if config.experts > 1 else "llama2"

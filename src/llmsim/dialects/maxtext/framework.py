@@ -8,6 +8,9 @@ FRAMEWORK = Framework(
     "MaxText on TPUs: seconds, TFLOP/s and loss of each step in a line",
     ("pretrain",),
     device="TPU",
+    families=("gpt2",),  # decoder_block: gpt3
+    has_biases=True,  # models/gpt3.py
+    pads_gpts=False,
     logs_every_step=True,
     dispatches_ahead=True,
     lr_lag_steps=1,
