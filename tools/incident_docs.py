@@ -70,10 +70,10 @@ of your monitor with this file. The file says
 - which rules of public tools match the lines of the incident.
 
 Below, each kind of incident has a table. The row "telemetry" says what you see in the gauges of the
-GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After the error Xid 119,
-dcgm-exporter shows no GPU of the node, but nvidia-smi does, because DCGM no longer calls the driver
-([serve.md](serve.md#dcgm-exporter-by-release)). The exports `openmetrics` and `promtest` have what
-dcgm-exporter shows. All other exports have what nvidia-smi shows.
+GPUs and nodes: in `llmsim serve`, in `llmsim smi` and in the exports. After the error Xid 119, DCGM
+no longer calls the driver. So dcgm-exporter shows no GPU of the node, while nvidia-smi still shows
+them ([serve.md](serve.md#dcgm-exporter-by-release)). The exports `openmetrics` and `promtest` have
+what dcgm-exporter shows. All other exports have what nvidia-smi shows.
 
 The training log has the output of the first node. After a failure it also has lines of the node at
 fault. For all other nodes srun prints one line, with their names in short form (`srun: error:
@@ -95,9 +95,9 @@ Details:
   frameworks finish the step and save, if there is time for a save. `time-limit` leaves 30 s, and
   `preempt` leaves 30 to 300 s. Then Slurm starts the job again.
 - A time limit can also be planned. Then it is no incident. The key `time_limit` of a job file
-  sets a planned limit, and llmsim draws a planned limit for a part of a long pretraining. At this
-  limit the run is over, and nothing is started again. Slurm sends the signal early enough for a
-  save. This end has no label, and it also comes with `--incidents none`.
+  sets a planned limit, and if a run is a part of a long pretraining, llmsim chooses a planned
+  limit. At this limit the run is over, and nothing is started again. Slurm sends the signal early
+  enough for a save. This end has no label, and it also comes with `--incidents none`.
 - A person, not Slurm, removes a slow node (`straggler`) from the job. A person removes a hot node
   (`thermal`) in half of the cases. In the other half the node cools down, and the job goes on.
 - After a lost GPU, a dead link, a dead node or silent corruption, a spare machine takes the place
