@@ -4,6 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from llmsim.catalog import records
+from llmsim.catalog.gpus import reserved_mib
 from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Engine, Sharding
 from llmsim.job.records import Job
@@ -175,3 +177,15 @@ def test_a_loss_in_fp32_has_another_copy_of_the_logits() -> None:
     config = gpt2_config(124_000_000, biases=False)
     spread = layout(sharding="ddp", micro_batch=64)._replace(fp32_logits=True)
     assert memory.estimate(config, spread, 1024).logits == 64 * 1024 * 50_304 * 6
+
+
+@pytest.mark.parametrize("gpu", records.gpus(), ids=lambda gpu: gpu.name)
+def test_a_full_gpu_has_in_use_what_nvidia_smi_can_show(gpu: Gpu) -> None:
+    """The log and the board showed 97,370 MiB of a GH200 beside smi's 97,357: the driver has the
+    rest of 97,871 MiB.
+    """
+    job = jobs.job(gpu=gpu, spread=layout(8))
+    full = job._replace(schedule=job.schedule._replace(sequence=1 << 20))
+    (used,) = allocator.used_mib(full, range(1), "training")
+    room = gpu.memory_mib - reserved_mib(gpu)
+    assert room - 40 <= used <= room

@@ -12,7 +12,7 @@ tensors fill p, 92 to 98 %.
 from collections.abc import Iterable
 from itertools import repeat
 
-from llmsim.catalog.gpus import generation, is_a, vendor
+from llmsim.catalog.gpus import generation, is_a, reserved_mib, vendor
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job
 from llmsim.physics import noise
@@ -23,6 +23,7 @@ from llmsim.typed import NamedTuple
 # Bytes of cuBLAS's workspace: of Hopper and later GPUs, and of earlier ones (torch's notes on CUDA,
 # CUBLAS_WORKSPACE_CONFIG: :4096:8, and :4096:2:16:8).
 _WORKSPACE, _EARLIER = 32 * memory.MIB, 8 * memory.MIB + 128 * memory.MIB // 1024
+_PAGE = 2 * memory.MIB  # bytes that the allocator asks of the driver at once, at least
 
 
 class _Held(NamedTuple):
@@ -130,7 +131,7 @@ def _of(job: Job, estimate: Memory) -> _Held:
     moving = estimate.activations + estimate.logits + estimate.gathered
     used = moving * noise.between(job.seed, "memory temporaries", 0.98, 1.03)
     pages = used / (0.92 + 0.06 * noise.uniform(job.seed, "memory allocated"))
-    limit = max(2 * memory.MIB, _pages(memory.capacity(job.gpu) - estimate.context))
+    limit = max(_PAGE, (_room(job) - estimate.context) // _PAGE * _PAGE)
     held = min(_pages(states + int(pages)), limit)
     tensors = min(held, states + int(used))
     return _Held(
@@ -138,5 +139,13 @@ def _of(job: Job, estimate: Memory) -> _Held:
     )
 
 
+def _room(job: Job) -> int:
+    """Bytes that processes can have on a GPU: what torch can use, and what nvidia-smi's table has
+    beside the driver's own memory.
+    """
+    shown = job.gpu.memory_mib - reserved_mib(job.gpu)
+    return min(memory.capacity(job.gpu), shown * memory.MIB)
+
+
 def _pages(size: int) -> int:
-    return -(-max(0, size) // (2 * memory.MIB)) * (2 * memory.MIB)
+    return -(-max(0, size) // _PAGE) * _PAGE

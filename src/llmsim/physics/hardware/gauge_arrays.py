@@ -245,7 +245,7 @@ def block(
     sent = np.zeros(count)
     if link:
         sent = np.minimum(job.gpu.link_gb_s, link * (1.0 + 0.02 * noise.common + 0.02 * noise.owns))
-    capped, slowed, used = *_held_back(job, ranks, spent), np.minimum(usual.memory_mib, room)
+    capped, slowed, used = *_held_back(job, ranks, spent), usual.memory_mib
     floats = [np.rint(1e3 * (power * job.gpu.tdp_watts)) / 1e3, energies, *active, capped, slowed]
     wholes = [
         np.arange(ranks.start, ranks.stop),

@@ -233,7 +233,6 @@ def columns_of(
     activity, card, count = states.activity, card_of(job), len(ranks)
     room, busy = job.gpu.memory_mib - card.reserved_mib, BUSY.get(states.activity, 0.0)
     percents = utilizations(job, ranks, at, activity)
-    used = [min(each, room) for each in states.memory_mib]
     working = activities(job, ranks, at, states, percents)
     dram = working["dram_active"]
     pcie = links.pcie(job, ranks, at, states, busy * states.pace)
@@ -250,8 +249,8 @@ def columns_of(
         "memory_utilization_percent": [
             min(percent, round(115 * each)) for percent, each in zip(percents, dram, strict=True)
         ],
-        "used_mib": used,
-        "free_mib": [room - each for each in used],
+        "used_mib": states.memory_mib,
+        "free_mib": [room - each for each in states.memory_mib],
         **working,
         "pcie_sent_bytes_per_second": pcie[0],
         "pcie_received_bytes_per_second": pcie[1],
