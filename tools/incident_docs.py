@@ -56,7 +56,9 @@ nodes have no incident.
 `--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
 `checkpoint`). You can add `:rank=3`, which names the rank whose GPU or node breaks. For a
-`loss-spike` you can add `:shape=fast`, `:shape=slow` or `:shape=permanent`.
+`loss-spike` you can add `:shape=fast`, `:shape=slow` or `:shape=permanent`. At the time that you
+give, the cluster may do something in which this incident cannot happen: in a launch, no GPU is
+lost. Then the incident happens as soon as it can. llmsim refuses an incident that can never happen.
 
 `--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `--stream all` shows
 all logs together, the training log too.

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from llmsim.catalog import records
 from llmsim.catalog.job_kinds import JobKind
 from llmsim.dialects.registry import DEFAULT, DRAWN, framework_of, runs_on
-from llmsim.errors import PlanError, Setting
+from llmsim.errors import PlanError
 from llmsim.job.framework import Framework
 from llmsim.job.recipes import AUTO
 from llmsim.job.records import Asked, Job
-from llmsim.job.schedule import last_step
 from llmsim.options.checking import checked
 from llmsim.options.command import command, identity
 from llmsim.options.table import Options
@@ -74,8 +73,8 @@ class _TooLateError(PlanError):
         """`ended` is when the run has ended, in simulated seconds."""
         from llmsim.text.units import hours  # most plans do without
 
-        after = hours(ended).strip()
-        super().__init__(f"{asked.text} is too late: the run has ended by then, after {after}.")
+        after = f"the training has ended by then, after {hours(ended).strip()}."
+        super().__init__(f"{asked.text} is too late: {after}")
         self.ended = ended
 
 
@@ -110,9 +109,10 @@ def with_incidents(job: Job, options: Options) -> Job:
     given: tuple[Asked, ...] = ()
     if options.incident:
         from llmsim.options.incidents import asked  # most plans do without
+        from llmsim.planning.breaks import refuse_breaks
 
         given = asked(options.incident)
-        _refuse_breaks(given, job)
+        refuse_breaks(given, job)
     made = job._replace(incidents=options.incidents, asked=given)
     for each in given:
         _refuse_late(each, made)
@@ -120,48 +120,18 @@ def with_incidents(job: Job, options: Options) -> Job:
 
 
 def _refuse_late(asked: Asked, job: Job) -> None:
-    """Refuse an incident after the last second of the run."""
+    """Refuse an incident after the end of the training: nothing breaks in an export."""
     if asked.unit != "seconds":
         return
     from llmsim.run.attempts import planned  # most plans do without
     from llmsim.run.simulation import run_of
-    from llmsim.run.timeline import run_ended
 
     soon = min(planned(job), job.schedule.time_limit or asked.value)
-    if asked.value >= soon and asked.value >= (ended := run_ended(run_of(job))):
-        raise _TooLateError(asked, ended)
-
-
-def _refuse_breaks(given: tuple[Asked, ...], job: Job) -> None:
-    from llmsim.run.incident_kinds import kind_named  # most plans do without
-    from llmsim.run.incidents import possible
-
-    last = last_step(job.schedule)
-    for each in given:
-        if each.unit == "step" and each.value > last:
-            raise PlanError(
-                f"there is no step {each.value:,.0f} at which {each.kind} could happen: the last"
-                f" step is {last:,}."
-            )
-        if not possible(kind_named(each.kind), job):
-            needs = _NEEDS[kind_named(each.kind).needs]
-            raise PlanError(f"{each.kind} cannot happen here: it needs ", *needs, ".")
-        if each.rank is not None and each.rank >= job.layout.gpus:
-            raise PlanError(
-                f"there is no rank {each.rank:,}: the job has {job.layout.gpus:,} GPUs, "
-                "and ranks count from 0."
-            )
-
-
-_NEEDS: dict[str, tuple[str | Setting, ...]] = {
-    "NVIDIA": ("NVIDIA's GPUs",),
-    "ECC": ("NVIDIA's GPUs with ECC on",),
-    "NVLink": ("GPUs with NVLink",),
-    "ranks": ("more than one GPU",),
-    "NVIDIA ranks": ("more than one GPU, and NVIDIA's",),
-    "nodes": ("more than one node",),
-    "fp16": ("a loss scale, which ", Setting("precision", "fp16"), " has"),
-}
+    if asked.value >= soon:
+        last = run_of(job).timeline.last()
+        ended = last.began if last.kind == "export" else last.ended
+        if asked.value >= ended:
+            raise _TooLateError(asked, ended)
 
 
 def _attempts(options: Options) -> Iterator[Options]:

@@ -43,11 +43,15 @@ def failing(
 
     def events() -> list[Label | Symptom | Failed]:
         label = label_of(job, attempt, fault, told, done, since, dead + wait)
+        if fault.drains:  # a slow node, which no line shows
+            slow = fault.slow_since
+            label = label._replace(at=slow, visible=slow, detected=fault.at)
         spoken = said(fault, told, at, done - attempt.resumed, done)
         kept = _kept(fault, attempt.durable, fault.at)
         failed = Failed(dead, attempt.number, done, label.kind, label.rank, label.hostname, wait,
                         kept.step if kept else 0)  # fmt: skip
-        labels = () if _noted_before(job, fault) or is_planned(fault.incident) else (label,)
+        before = _noted_before(job, attempt, fault, at, done)
+        labels = () if before or is_planned(fault.incident) else (label,)
         return sorted((*labels, *spoken, failed), key=lambda event: event.at)
 
     return pausing(attempt, "failure", at, dead, done)._replace(events=Later(events))
@@ -119,6 +123,12 @@ def _usable(fault: Fault, saved: Durable, until: float) -> bool:
     return saved.at <= until and (not fault.shows or saved.step < fault.shows)
 
 
-def _noted_before(job: Job, fault: Fault) -> bool:
-    """Whether the incident's label stands where its numbers began to bend."""
-    return fault.drains or (fault.shows > 0 and not numbers.raises(job, fault.incident.kind))
+def _noted_before(job: Job, attempt: Attempt, fault: Fault, at: float, done: int) -> bool:
+    """Whether the incident's label stands before the failure, which begins `at` a moment after
+    `done` steps: where its numbers began to bend, or its node to be slow. What began in the very
+    step that is cut off has its label in the failure.
+    """
+    if fault.drains:
+        return fault.slow_since <= at
+    bent = 0 < fault.shows <= max(done, attempt.reached)
+    return bent and not numbers.raises(job, fault.incident.kind)

@@ -25,12 +25,23 @@ _DEADLY_IN = {"launch": ("launch",), "checkpoint": ("anywhere", "checkpoint")}
 _ANYWHERE, _SLOW = ("anywhere",), ("slow",)
 
 
+def phases_of(kind: str) -> tuple[str, ...]:
+    """The phases in whose middle an incident of a kind can strike, if a phase is asked for."""
+    if kind in SLOWED:
+        return ("training",)
+    if kind_named(kind).consequence not in DEADLY:
+        return ("training", "validation", "checkpoint", "launch")
+    only = _ONLY_IN.get(kind)
+    return (only,) if only else ("training", "validation", "checkpoint")
+
+
 class Fault(NamedTuple):
     """An incident with its moment in the run."""
 
     at: float  # simulated seconds
     incident: Incident
     drains: bool = False  # a person takes out the node that slows all others
+    slow_since: float = 0.0  # when this node began to be slow
     ahead: float = 0.0  # seconds by which the signal comes before Slurm would end the job
     own: bool = False  # no fault: the framework's own clock ends the run
     shows: int = 0  # of an incident of the numbers: the step in which it began to show
@@ -237,6 +248,18 @@ def _amid(job: Job, kind: str, segment: Segment) -> float:
     return to_the_microsecond(0.5 * (segment.began + segment.ended))
 
 
+def _soonest(job: Job, segment: Segment, at: float) -> float:
+    """A moment, or if it was before the segment, soon after the segment's beginning: an incident
+    that was due where it cannot happen comes as soon as it can.
+    """
+    if at >= segment.began:
+        return at
+    if segment.kind != "training":
+        return to_the_microsecond(0.5 * (segment.began + segment.ended))
+    first = step_ended(job, segment, segment.first)
+    return to_the_microsecond(segment.began + 0.4 * (first - segment.began))
+
+
 def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
     """When an incident that was asked for strikes in a segment; None: not in this one."""
     if asked.unit == "phase":
@@ -246,7 +269,7 @@ def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
         if only:
             late = only == "launch" or segment.ended >= asked.value
             return _amid(job, asked.kind, segment) if segment.kind == only and late else None
-        return asked.value if segment.began <= asked.value < segment.ended else None
+        return _soonest(job, segment, asked.value) if segment.ended > asked.value else None
     step = asked.value if asked.unit == "step" else step_of_part(job, asked.value)
     before = min(max(job.schedule.first_step - 1, round(step)), job.schedule.steps - 1)
     if only:

@@ -153,7 +153,9 @@ def course(job: Job, incident: Incident, onset: int) -> Course:
     """What becomes of an incident that shows at a step."""
     asked = job.asked[incident.number - ASKED] if incident.number >= ASKED else None
     shape = (asked.shape if asked else "") or _shape(job, incident)
-    lead = min(noise.integer(job.seed, "incident/lead", 1, 5, incident.number), onset - 1)
+    # No number of an earlier part of the run is bent, since its last checkpoint is sound.
+    before = onset - job.schedule.first_step
+    lead = min(noise.integer(job.seed, "incident/lead", 1, 5, incident.number), before)
     made = _BENDS[incident.kind](job, incident, onset, lead, shape)
     until = _until(job, incident, onset, shape)
     longest = max(max(each.recovery, each.settling, each.rise) for each in made[:1])
@@ -229,7 +231,7 @@ def slow_saves(job: Job, steps: Steps, planned: float) -> tuple[SlowSave, ...]:
             due.append((incident, _asked_onset(job, asked, steps) - 1))
     found: dict[int, SlowSave] = {}
     saves = saved_steps(job) if due else ()
-    for incident, done in due:
+    for incident, done in due if saves else ():
         from llmsim.run.symptoms import story  # not on the way to the first line
 
         step = saves[min(bisect_left(saves, done), len(saves) - 1)]

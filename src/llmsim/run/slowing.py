@@ -75,7 +75,8 @@ def _drain(job: Job, slow: _Slow, segment: Segment) -> Fault:
     """A person takes out the node that has slowed the steps of a training segment."""
     met = slow.fault.incident
     incident = place(job, met.number, met.kind, "", 0.0, met.rank)
-    return Fault(min(_over(job, slow), segment.ended - 1e-3), incident, drains=True)
+    ends = min(_over(job, slow), segment.ended - 1e-3)
+    return Fault(ends, incident, drains=True, slow_since=slow.fault.at)
 
 
 def _delay(job: Job, fault: Fault, segment: Segment) -> tuple[Delay, Story]:
