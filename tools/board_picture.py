@@ -18,9 +18,13 @@ from pyte.screens import Char
 from llmsim.options.given import parse_options
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
+from llmsim.run.events import PhaseName
+from llmsim.run.moment import struck
+from llmsim.run.simulation import run_of
 from llmsim.show.live_region import LiveRegion
+from llmsim.show.pace import pace_of
 from llmsim.show.playback import Playback
-from llmsim.show.player import play
+from llmsim.show.player import beginning, play
 from llmsim.text.screen import TRUECOLOR, Screen
 from llmsim.typed import NamedTuple
 from tools.browser import launch
@@ -72,7 +76,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     options: Options
-    moment: float
+    moment: float | tuple[PhaseName, str]  # or the middle of a phase that an incident has caused
     scale: float  # pixels per pixel
     theme: str = "auto"
 
@@ -88,10 +92,25 @@ PICTURES = (
     Picture("board-80", 80, 24, RUN._replace(seed=3, gpus=8), 116.0, 2.0),
     Picture("board-120", 120, 40, RUN._replace(seed=24, gpus=8), 128.0, 1.5),
     Picture("board-200", 200, 50, RUN._replace(seed=1, gpus=1024, steps=3000), 122.0, 1.0),
-    Picture("wall-160", 160, 45, scene("planet"), 113.3, 1.25),
-    Picture("wall-phosphor", 120, 36, scene("red"), 68.1, 1.5, "phosphor"),
+    Picture("wall-160", 160, 45, scene("planet"), ("outage", "gpu-lost"), 1.25),
+    Picture("wall-phosphor", 120, 36, scene("red"), ("failure", "gpu-lost"), 1.5, "phosphor"),
     Picture("poster-120", 120, 34, RUN._replace(seed=24, gpus=8), 190.0, 1.25),  # after its end
 )
+
+
+def second_of(picture: Picture) -> float:
+    """The show second of a picture: of an incident's phase the first after the scene has begun."""
+    if isinstance(picture.moment, float):
+        return picture.moment
+    options, (phase, kind) = picture.options, picture.moment
+    run = run_of(plan(options))
+    pace, begins = pace_of(run, options.duration), beginning(run, options)
+    for segment in run.timeline:
+        middle = pace.shown((segment.began + segment.ended) / 2)
+        caused = segment.kind == phase and struck(run, segment.ended)[-1].kind == kind
+        if caused and middle > begins:
+            return middle
+    raise ValueError(f"{picture.name}: no {phase} after {kind}")
 
 
 def screen_at(picture: Picture) -> Terminal:
@@ -100,7 +119,7 @@ def screen_at(picture: Picture) -> Terminal:
         picture.width, picture.height, color=True, unicode=True, live=True, colors=TRUECOLOR,
         theme=picture.theme,
     )  # fmt: skip
-    options, moment = picture.options, picture.moment
+    options, moment = picture.options, second_of(picture)
     terminal = Terminal(screen.width, screen.height)
     terminal.set_mode(pyte.modes.LNM)
     stream, region = pyte.Stream(terminal), LiveRegion(lambda: screen, Playback(0.0))

@@ -41,7 +41,7 @@ PICTURES = (
     Picture(
         ROOT / "web" / "preview.png",
         (1200, 630),
-        {"scene": "planet", "theme": "dark", "kiosk": "1", "from": "step=6610"},
+        {"scene": "planet", "theme": "dark", "kiosk": "1", "from": "step=6500"},
         "failure",
         ("131,071 idle", "1 lost"),
     ),
