@@ -125,10 +125,11 @@ def test_the_hint_fits_and_tells_the_most_important() -> None:
         assert ("space pause" in line) == (width >= 18)
 
 
-def test_the_hint_tells_every_key_in_80_columns() -> None:
+def test_the_hint_tells_every_key_but_the_wall_in_80_columns() -> None:
     assert hint(78) == (
         "space pause  + faster  - slower  left back  right on  n next  g board  q quit"
     )
+    assert hint(98) == hint(78).replace("  q", "  w wall  q")
 
 
 def test_no_character_stands_for_two_keys() -> None:

@@ -51,7 +51,7 @@ KEYS = (
         "skip to the next run; the skipped run does not count for --runs",
     ),
     Key("board", "gG", "g", "board", "hide the board, or show the board again"),
-    Key("wall", "wW", "w", "", "show the wall (a control room), or leave the wall"),
+    Key("wall", "wW", "w", "wall", "show the wall (a control room), or leave the wall"),
     Key("quit", "qQ\x1b", "q", "quit", "end the show; Esc does too", browser="escape"),
 )  # fmt: skip
 NAMES = {character: key.name for key in KEYS for character in key.characters}
@@ -65,8 +65,8 @@ FOREIGN = bytes.maketrans(b"".join(STANDING), b"\x80" * len(STANDING))
 NAMES_OF_MARKS = {mark[0]: key.name for mark, key in STANDING.items()}
 UNKNOWN = "unknown"  # a key that asks for nothing
 LETTERS = range(0xC2, 0xF5)  # the first bytes of UTF-8's characters that are not ASCII
-# Where there is no room for all, the first of these are shown.
-IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board", "back", "forward")
+# Where there is no room for all, the first of these are shown; the last one only with wide gaps.
+IMPORTANCE = ("quit", "pause", "faster", "slower", "next", "board", "back", "forward", "wall")
 GAP = "  "
 
 
@@ -75,7 +75,8 @@ def hint(width: int) -> str:
     texts = {key.name: f"{key.label} {key.hint}" for key in KEYS if key.hint}
     shown: list[str] = []
     for name in IMPORTANCE:
-        if len(" ".join(texts[each] for each in [*shown, name])) <= width:
+        gap = GAP if name == IMPORTANCE[-1] else " "
+        if len(gap.join(texts[each] for each in [*shown, name])) <= width:
             shown.append(name)
     kept = [text for name, text in texts.items() if name in shown]
     wide = GAP.join(kept)
