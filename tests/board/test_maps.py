@@ -316,3 +316,19 @@ def test_gpus_do_what_the_heading_says(gpus: int) -> None:
                 assert (view.cluster.links(40)[-1] > 0.0) == (segment.kind != "checkpoint"), shown
                 checked += 1
     assert checked > 20
+
+
+@pytest.mark.parametrize("width", [45, 46, 58, 61, 70, 72, 90])
+def test_rows_of_nodes_use_the_width(width: int) -> None:
+    """A sixth of it was blank at the right, beside graphs that had all of it."""
+    screen = Screen(200, 50, color=True, unicode=True, live=True)
+    cluster = still(7, 64, 0.4).cluster
+    panel = gpu_panel(cluster, width, 8, screen, whole=False)
+    assert panel.width <= width
+    drawn = ["".join(text for _, text in row).rstrip() for row in panel.rows]
+    assert len(drawn) == 8
+    assert max(map(len, drawn)) >= min(width, 70) - 4
+    if panel.words:
+        ends = [place + len(word) for place, word in panel.words]
+        assert max(ends) <= panel.width
+        assert sorted(place for place, _ in panel.words) == [place for place, _ in panel.words]

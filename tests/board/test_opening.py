@@ -91,6 +91,15 @@ def test_no_fact_stands_alone_above_the_board(free: int) -> None:
     assert sum(bool(row) for row in card.rows) == card.told == (free if free >= 3 else 0)
 
 
+@pytest.mark.parametrize(("free", "stays"), [(40, True), (13, True), (11, False), (0, False)])
+def test_a_large_screen_keeps_its_card_until_the_log_has_come_to_it(free: int, stays: bool) -> None:
+    """A run that resumes makes its first step when a fifth of 100 rows is still blank."""
+    card = opening(still(7, 8, 0.01), free, screen_of(400, 100))
+    assert len(card.rows) == free
+    assert card.big == stays
+    assert any(card.rows) == stays
+
+
 def after_a_second(dialect: str, seed: int, size: tuple[int, int]) -> list[str]:
     """The rows of a terminal a second after the first line of a run."""
     terminal, first = Terminal(*size), 0.0

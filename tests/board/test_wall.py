@@ -17,7 +17,7 @@ from llmsim.options.table import Options
 from llmsim.physics.learning import objectives
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import run_of
-from llmsim.run.timeline import run_ended
+from llmsim.run.timeline import run_ended, step_ended
 from llmsim.show.dashboard import Dashboard
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.opening import shows_board
@@ -235,6 +235,20 @@ def test_a_history_has_the_hue_that_was_asked_for(unicode: bool) -> None:
         drawn = history((1.0, 2.0), 8, 3, screen_of(100, 30, unicode=unicode), hue)
         roles = {role for row in drawn for role, text in row if text.strip() and role != "track"}
         assert {role.split()[-1] for role in roles} == {hue}
+
+
+def test_the_number_of_a_strip_with_one_value_stands_beside_it() -> None:
+    """It stood some rows above, at the top of a scale that had no other end."""
+    run, screen = run_of(plan(Options("pytorch", seed=22, gpus=8, start=START))), screen_of(120, 40)
+    training = next(segment for segment in run.timeline if segment.kind == "training")
+    view = Dashboard(run).view(step_ended(run.job, training, 2) + 0.1, 1.0)
+    assert view.wall
+    rows = ["".join(text for _, text in row) for row in wall(view, view.wall(), [], screen)]
+    begun = next(number for number, row in enumerate(rows) if "gradient norm" in row)
+    told = [row for row in rows[begun + 1 : begun + 4] if re.match(r" +\d", row)]
+    drawn = [row for row in rows[begun + 1 : begun + 4] if re.match(r".{7} ?[⠀-⣿]", row)]
+    assert len(told) == 1
+    assert told == drawn
 
 
 @pytest.mark.parametrize("values", [(nan,), (1.0, nan, 2.0), (nan, nan, 3.0), ()])

@@ -11,6 +11,7 @@ from llmsim.text.screen import Screen
 from llmsim.text.style import Row, Span, merged
 
 NODE = "node"  # the word above numbers of nodes
+WIDER = 3  # cells by which the gap before a gauge may grow
 
 
 def by_node(cluster: Cluster, screen: Screen) -> Kind:
@@ -24,10 +25,12 @@ def by_node(cluster: Cluster, screen: Screen) -> Kind:
 
     def columns(width: int) -> tuple[int, int, tuple[int, ...]]:
         """Cells of a label, of a gap before a gauge, and of each mean if there are any."""
+        if width >= most:
+            means = values if width >= valued else ()
+            spare = width - (valued if means else most)
+            return full, 2 + min(WIDER, spare // len(METRICS)), means
         gap = 2 if width >= least + len(METRICS) else 1
-        if width >= valued:
-            return full, gap, values
-        return min(width, most) - len(METRICS) * (gap + size), gap, ()
+        return width - len(METRICS) * (gap + size), gap, ()
 
     def cell(node: int, width: int, rows: int) -> Sequence[Row]:
         del rows
@@ -46,7 +49,7 @@ def by_node(cluster: Cluster, screen: Screen) -> Kind:
             yield place + gap, name(metric, size + mean, screen.unicode)
             place += gap + size + mean
 
-    return Kind(cluster.nodes, least, valued, cell, words)
+    return Kind(cluster.nodes, least, valued + WIDER * len(METRICS), cell, words)
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ from llmsim.text.style import Row
 from llmsim.typed import NamedTuple
 
 ABOVE = 1  # blank rows above the letters
+EMPTY = 8  # with more of a screen than this part, of one, free after the first step, the card stays
 CLOSE = 7  # rows of a card with the name in big letters, at least
 LEAST_FACTS = 3  # rows of a card with facts
 LARGER = 3  # times the rows of larger letters have to fit, and times their width
@@ -28,7 +29,7 @@ class Card(NamedTuple):
 
 def opening(view: View, rows: int, screen: Screen) -> Card:
     """As many rows as are free: the name and what there is to know, or nothing but blanks."""
-    if view.training.step or rows < 1:
+    if rows < (max(CLOSE, screen.height // EMPTY) if view.training.step else 1):
         return Card([()] * rows)
     letters = _letters(view.titles[0], rows, screen) if rows >= CLOSE else []
     facts = view.facts()

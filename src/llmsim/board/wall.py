@@ -289,9 +289,9 @@ def _strip(
     if values and rows == 1:
         told = [("label", low if low == high else f"{low} to {high}")]
     elif values:
-        labels[-1], labels[0] = low if low != high else "", high
+        labels[0], labels[-1] = high if low != high else "", low
     shown: list[Row] = [
-        (("label", f"{label:>{LABELS - 1}} "), (role, line))
+        (("label", f"{label:>{LABELS - 2}}  "), (role, line))
         for label, line in zip(labels, lines, strict=True)
     ]
     return shown, tuple(told)
