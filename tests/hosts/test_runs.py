@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from llmsim.hosts import runs
+from llmsim.job.records import Job
 from llmsim.options.table import Options
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import simulate
@@ -37,3 +38,17 @@ def test_a_next_run_starts_after_the_one_before_it(
         assert other.start is not None
         gap = other.start - (one.start + timedelta(seconds=last))
         assert timedelta(0) < gap <= timedelta(seconds=2)
+
+
+def test_each_run_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host, the moment of --from and the start of the next run ask for the same plan."""
+    planned = list[int | None]()
+
+    def noted(options: Options) -> Job:
+        planned.append(options.seed)
+        return plan(options)
+
+    monkeypatch.setattr(runs, "plan", noted)
+    for shown in runs.runs_of(Options(seed=7, start=START, runs=3, from_="50%")):
+        assert shown.run.job == shown.job
+    assert planned == [7, 8, 9]
