@@ -332,3 +332,22 @@ def test_rows_of_nodes_use_the_width(width: int) -> None:
         ends = [place + len(word) for place, word in panel.words]
         assert max(ends) <= panel.width
         assert sorted(place for place, _ in panel.words) == [place for place, _ in panel.words]
+
+
+@pytest.mark.parametrize("gpus", [1024, 131_072])
+def test_in_an_outage_the_map_is_no_older_than_a_second(gpus: int) -> None:
+    """In a show's second an hour may pass: cells were hot beside 70 W for each GPU."""
+    wanted = Options(seed=3, start=START, gpus=gpus, recipe="pretrain", incidents="none")
+    run = run_of(plan(wanted._replace(incident=("gpu-lost@50%",))))
+    pace, chosen, checked = Pace(run, 180.0), tuple(range(0, gpus, gpus // 64)), 0
+    dashboard = Dashboard(run, pace.simulated)
+    outage = next(each for each in run.timeline if each.kind == "outage")
+    began, ended = pace.shown(outage.began), pace.shown(outage.ended)
+    for quarter in range(int(4 * began) - 8, int(4 * ended)):
+        shown = dashboard.view(pace.simulated(quarter / 4), quarter / 4).cluster.celsius(chosen)
+        if quarter > 4 * began + 1:
+            late = [pace.simulated((quarter - each) / 4) for each in range(5)]
+            known = [celsius(run, at, chosen) for at in late if at >= outage.began]
+            assert list(shown) in known, quarter / 4
+            checked += 1
+    assert checked > 1

@@ -66,6 +66,7 @@ class Readings:
         self._faulty: tuple[int, ...] = ()
         self._gone: tuple[int, ...] = ()
         self._fresh = nan  # see _since_change
+        self._stood = nan  # the simulated second since which no step is made, if none is
         self._changed = 0  # the beat since which the cluster does something else; see TOGETHER
 
     def cluster(self, moment: Moment, shown: float, pace: float) -> Cluster:
@@ -128,6 +129,8 @@ class Readings:
         self._gone = tuple(sorted(self._lost))
         self._faulty = tuple(sorted(self._lost | ({self._culprit} - {-1})))
         self._changed = self._since(moment)
+        kind, began = moment.segment.kind, moment.segment.began
+        self._stood = began if kind in ("failure", "outage") else nan
 
     def _unreadable(self, at: float) -> frozenset[int]:
         """The GPUs that nobody can read at a moment."""
@@ -186,6 +189,17 @@ class Readings:
         turn = self._turn(index, self._beat, self._period)
         return self._simulated_at(max(turn, self._changed) * self._long)
 
+    def _together(self) -> float:
+        """The same of a large cluster: in a failure or an outage, in which hours may pass in a
+        second, at each beat, and before the first one as soon as it has begun.
+        """
+        beat = self._simulated_at(self._beat * self._long)
+        if isnan(self._stood) or not self._simulated:
+            return self._newest(0)
+        if beat >= self._stood:
+            return beat
+        return self._newest(0) if isnan(self._fresh) else self._simulated_at(self._fresh)
+
     def _second(self, shown: float) -> float:
         """The simulated second of a show second; without a show the moment asked for."""
         return self._simulated(max(0.0, shown)) if self._simulated else self._at
@@ -204,7 +218,7 @@ class Readings:
     def _heats(self, gpus: tuple[int, ...]) -> Sequence[int]:
         """The newest temperatures of GPUs, of a large cluster all of one moment."""
         if self.run.job.layout.gpus > TOGETHER:
-            return self._celsius(self._newest(0), gpus)
+            return self._celsius(self._together(), gpus)
         return [*chain(*(self._celsius(self._newest(index), (index,)) for index in gpus))]
 
     def _trail(self, index: int, count: int) -> Trail:
