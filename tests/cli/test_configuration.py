@@ -4,14 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from math import fsum
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmsim.options.parsing import REAL_TIME
 from llmsim.options.table import Options
+from llmsim.options.wanted import Wanted
 from llmsim.planning.plan import plan
 from llmsim.run.simulation import simulate
+from llmsim.show.facts import facts
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.cli.asked import Captured, refused, shown
@@ -194,3 +197,19 @@ def test_what_fits_and_nobody_would_wait_for_has_a_dry_remark(capfd: Captured) -
     text = " ".join(printed(capfd, {**asked, "recipe": "pretrain"}).split())
     assert number(r"remark it fits, so it plays, nobody who pays .* waits (\d+) min", text) > 3
     assert "remark" not in printed(capfd, {})
+
+
+def test_a_run_without_validations_and_saves_says_so(tmp_path: Path, capfd: Captured) -> None:
+    """It had no validation, and said that it validates every ten steps."""
+    text = '[schedule]\nvalidates = false\nsaves = false\n[framework]\ndialect = "torchtitan"\n'
+    (tmp_path / "job.toml").write_text(text, encoding="utf-8")
+    flags = ("--job", f"{tmp_path}/job.toml", "--recipe", "pretrain", "--gpus", "8", "--seed", "3")
+    sheet = shown(capfd, *flags, "--print-config")
+    assert re.search(r"^intervals .*, no validations, no saves$", sheet, re.MULTILINE)
+    plans = json.loads(shown(capfd, *flags, "--print-config", "--json"))
+    assert plans["schedule"]["validate_every_steps"] is None
+    assert plans["schedule"]["validations"] == 0
+    job = plan(Options(seed=3, gpus=8, job=Wanted(validates=False, saves=False),
+                       dialect="torchtitan", recipe="pretrain", start=START))  # fmt: skip
+    told = dict(facts(job))
+    assert (told["validates"], told["saves"]) == ("never", "never")

@@ -180,7 +180,8 @@ def _schedule(job: Job) -> dict[str, object]:
         # learning rate at the end of the whole schedule (whole_run_steps)
         "final_learning_rate": schedule.final_lr,
         "log_every_steps": schedule.log_every,  # steps from one logged step to the next
-        "validate_every_steps": schedule.validate_every,  # steps from one validation to the next
+        # steps from one validation to the next; null: no validations
+        "validate_every_steps": schedule.validate_every if schedule.validates else None,
         "validations": validations(job),  # how many validations
         # steps from one checkpoint to the next; null: no checkpoints
         "save_every_steps": schedule.save_every if schedule.saves else None,

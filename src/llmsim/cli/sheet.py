@@ -80,7 +80,7 @@ def _rows(job: Job, subjects: Facts) -> Iterator[tuple[str, list[Clause]]]:
         "intervals",
         _said(
             f"log every {schedule['log_every_steps']:,} steps",
-            f"validate every {schedule['validate_every_steps']:,}",
+            _validations(schedule),
             _saves(schedule),
         ),
     )
@@ -179,6 +179,11 @@ def _steps(schedule: Mapping[str, Any]) -> str:
     part = f" of {whole:,}" if whole > last else ""
     steps = f"steps {first:,} to {about}{last:,}" if first > 1 else f"{about}{last:,} steps"
     return steps + part
+
+
+def _validations(schedule: Mapping[str, Any]) -> str:
+    every = schedule["validate_every_steps"]
+    return "no validations" if every is None else f"validate every {every:,}"
 
 
 def _saves(schedule: Mapping[str, Any]) -> str:
