@@ -17,7 +17,7 @@ class Validated(NamedTuple):
     step: int
     loss: float
     perplexity: float
-    best: float  # lowest validation loss so far, this one included
+    best: float  # lowest loss so far of the validations before the end of training
     tokens: int
     seconds: float
     accuracy: float | None = None  # share of right pairs (DPO) or solved problems (GRPO), 0..1
@@ -118,7 +118,7 @@ class Summary(NamedTuple):
 
     at: float
     steps: int
-    tokens: int
+    tokens: int  # tokens of this run; of a part of a longer run the tokens of the part
     seconds: float  # seconds from the launch to this event
     training_began: float  # moment of the first step, seconds after the first launch
     training_seconds: float  # seconds from the first step to the last, pauses included

@@ -33,7 +33,7 @@ class Step(NamedTuple):
     learning_rate: float  # learning rate of this step
     step_seconds: float  # mean seconds of a step since `previous`, without pauses
     host_seconds: float  # seconds from step `previous` to this step, pauses included
-    tokens: int  # tokens that have been read so far
+    tokens: int  # tokens that have been read so far, in earlier parts of the run too
     tokens_per_second: float  # tokens a second, of the whole cluster
     samples_per_second: float  # sequences a second, of the whole cluster
     mfu: float  # model FLOPs utilization, 0..1
