@@ -359,3 +359,11 @@ def test_shards_are_named_where_their_names_fit(few: list[Run]) -> None:
         assert len(lines(run, SHARD_WIDTH, events.ShardWritten)) == len(
             run.all(events.ShardWritten)
         )
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, "0 steps"), (1, "1 step"), (1200, "1,200 steps")])
+def test_steps_to_run_again_are_counted_in_english(lost: int, said: str) -> None:
+    job = run_of(3).job._replace(attempt=2)
+    resumed = events.Resumed(60.0, 500, "checkpoints/a/step-000500", 10**9, 1.5, lost)
+    line, *_ = lines_of("pytorch")[events.Resumed](resumed, job, screen(200))
+    assert line.text.endswith(f", {said} to run again")

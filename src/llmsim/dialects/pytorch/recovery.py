@@ -81,7 +81,7 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
         (("title", f"Resumed after step {event.step:,}"),),
         (("", f" from {event.path}"),),
         (("muted", f", {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
-        (("muted", f", {event.lost:,} steps to run again"),) if job.attempt > 1 else (),
+        (("muted", f", {units.counted(event.lost, 'step')} to run again"),) if job.attempt > 1 else (),
     )  # fmt: skip
     if job.jokes:
         yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))

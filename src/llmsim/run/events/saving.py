@@ -117,7 +117,7 @@ class Summary(NamedTuple):
     """The figures of the whole run, at its end."""
 
     at: float
-    steps: int
+    steps: int  # number of the last optimizer step
     tokens: int  # tokens of this run; of a part of a longer run the tokens of the part
     seconds: float  # seconds from the launch to this event
     training_began: float  # moment of the first step, seconds after the first launch
