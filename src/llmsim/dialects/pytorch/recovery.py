@@ -76,12 +76,13 @@ def _resumed(event: events.Resumed, job: Job, screen: Screen) -> Lines:
     if not event.step:
         yield warn(event, job, screen, (("warning", "no checkpoint is whole: from the beginning"),))
         return
+    lost = units.counted(event.lost, "step")
     yield say(
         event, job, screen,
         (("title", f"Resumed after step {event.step:,}"),),
         (("", f" from {event.path}"),),
         (("muted", f", {units.gigabytes(event.size)} in {units.seconds(event.seconds)}"),),
-        (("muted", f", {units.counted(event.lost, 'step')} to run again"),) if job.attempt > 1 else (),
+        (("muted", f", {lost} to run again"),) if job.attempt > 1 else (),
     )  # fmt: skip
     if job.jokes:
         yield Line(paint([("joke", names.resumed_line(job.seed, job.attempt))], screen))
