@@ -50,8 +50,8 @@ neither variables nor files. The address of the page takes flags as parameters
 (`?seed=7&speed-factor=4`). The table says which flags.
 
 In the column of defaults, "drawn" means that the seed chooses. For --recipe, --model, --dataset and
---gpu, "auto" means the same. For --color, --theme and --view, "auto" means that llmsim chooses what
-suits your terminal.
+--gpu, "auto" means the same. For --color and --view, "auto" means that llmsim chooses what suits
+your terminal. The theme "auto" suits dark and light backgrounds.
 
 {options}
 
