@@ -99,6 +99,22 @@ def test_the_wall_has_a_word_for_what_became_of_the_rank_at_fault() -> None:
         assert [each.number for each in shown.numbers if "tokens per" in each.name] == ["0"]
 
 
+@pytest.mark.parametrize("kind", ["gpu-lost", "cuda-oom", "nan", "nccl-timeout"])
+def test_nothing_stands_before_anything_has_broken(kind: str) -> None:
+    """A board said "stall" for up to half of a failure, while all GPUs computed a step as ever."""
+    run, label, segment = run_with(kind)
+    assert segment.began < label.at
+    for at in (segment.began + 1e-3, 0.5 * (segment.began + label.at)):
+        view = Dashboard(run).view(at, 0.0)
+        assert view.wall
+        assert (view.phase, view.band, view.training.alarm) == ("training", "", ())
+        assert [text for _, text in view.wall().doing] == ["16 computing"]
+        assert view.left
+        assert not view.training.throughput_number.startswith("0 ")
+    broken = Dashboard(run).view(label.detected, 0.0)
+    assert (broken.phase, broken.band) == ("failure", "down")
+
+
 def test_the_wall_counts_a_lost_gpu_before_anybody_knows_the_cause() -> None:
     """The panel beside it has a cross already, and cannot say "16 waiting"."""
     run, label, _ = run_with("gpu-lost")

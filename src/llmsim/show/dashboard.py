@@ -59,15 +59,27 @@ def saved_steps(run: Run, moment: Moment) -> tuple[int, ...]:
 
 def failed_steps(run: Run, moment: Moment) -> list[int]:
     """The steps after which the run failed, the failure that goes on at a moment too."""
-    return _ended_steps(run, "failure", run.timeline.number_at(moment.at) + 1)
+    return _ended_steps(run, "failure", run.timeline.number_at(moment.at) + stands(moment))
 
 
 def progress(run: Run, at: float) -> tuple[PhaseName, float]:
     """The phase, and the part of it that is over, 0 .. 1: of the training the part of its steps, of
     other phases the part of their time.
     """
-    moment = state(run, at)
+    moment = as_seen(run, at)
     return phase_of(moment), _share(run, moment)
+
+
+def as_seen(run: Run, at: float) -> Moment:
+    """The state at a moment as people see it: until something breaks, the step that will not end is
+    a step of the training.
+    """
+    moment = state(run, at)
+    segment = moment.segment
+    computes = segment.kind == "failure" and moment.activity == "training"
+    if computes and not any(event.at <= at for event in segment.events):
+        segment = segment._replace(kind="training", first=segment.last + 1)
+    return moment._replace(segment=segment)
 
 
 def phase_of(moment: Moment) -> PhaseName:
@@ -168,7 +180,7 @@ class Dashboard:
 
         The gauges are read anew in turns, `pace` times less often in a second of the show.
         """
-        job, moment = self.run.job, state(self.run, at)
+        job, moment = self.run.job, as_seen(self.run, at)
         last = last_logged(job, moment.step)
         logged = self._step(last, moment.attempt) if last else None
         doing, also, share, left = self._progress(moment, logged)
