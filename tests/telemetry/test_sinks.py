@@ -207,6 +207,10 @@ def test_a_reader_that_goes_away_is_one_sentence(tmp_path: Path) -> None:
             "--export jsonl=a is asked for twice: give each export its own place.",
         ),
         (
+            Options(export=(Export("jsonl", "x/a"), Export("otlp", "x/./a"))),
+            "--export jsonl=x/a is asked for twice: give each export its own place.",
+        ),
+        (
             Options(export=(Export("jsonl", "a"),), runs=0),
             "--export jsonl=a would be written by every run: put {seed} into the name.",
         ),

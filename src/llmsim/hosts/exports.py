@@ -41,12 +41,14 @@ def unseen(options: Options) -> Screen:
 
 def refuse(options: Options) -> None:
     """Raises OptionError if two exports have one destination, or one has that of the log."""
+    from os.path import normpath
+
     from llmsim.telemetry.kinds import kind_named
 
     quiet = Setting("quiet")
     if options.quiet and not options.export:
         raise OptionError(quiet, " shows nothing: give an ", Setting("export"), " with it.")
-    places = [each.destination for each in options.export]
+    places = [normpath(each.destination) for each in options.export]  # ./a is a
     for kind, place in options.export:
         this = Setting("export", f"{kind}={place}")
         if place == "-" and not options.quiet:
@@ -55,7 +57,7 @@ def refuse(options: Options) -> None:
             )
         if place == "-" and kind_named(kind).folder:
             raise OptionError(this, " is a folder of files, not one: give it a name.")
-        if places.count(place) > 1:
+        if places.count(normpath(place)) > 1:
             raise OptionError(this, " is asked for twice: give each export its own place.")
         if options.runs != 1 and place != "-" and "{seed}" not in place:
             who = "two runs of one name" if "{run}" in place else "every run"
