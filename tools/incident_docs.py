@@ -56,9 +56,9 @@ nodes have no incident.
 `--incident KIND@WHEN` asks for one incident. WHEN is a share of the steps (`40%`), a step
 (`step=500`), a time since the launch (`2h10min`), or a phase (`launch`, `training`, `validation`,
 `checkpoint`). You can add `:rank=3`, which names the rank whose GPU or node breaks. For a
-`loss-spike` you can add `:shape=fast`, `:shape=slow` or `:shape=permanent`. At the time that you
-give, the cluster may do something in which this incident cannot happen: in a launch, no GPU is
-lost. Then the incident happens as soon as it can. llmsim refuses an incident that can never happen.
+`loss-spike` you can add `:shape=fast`, `:shape=slow` or `:shape=permanent`. Some incidents cannot
+happen in every phase. For example, no GPU can be lost in a launch. Then the incident happens as
+soon as it can. llmsim refuses an incident that can never happen.
 
 `--stream` shows another log of the same run: `launcher`, `kernel` or `slurm`. `--stream all` shows
 all logs together, the training log too.
@@ -194,7 +194,7 @@ def section(kind: Kind) -> Iterator[str]:
     rows = [
         ("layer", LAYERS.get(kind.layer, kind.layer)), ("rate", rate),
         ("signs before it", kind.precursors),
-        ("who prints it", kind.speaks), ("telemetry", kind.telemetry),
+        ("who prints it in the training log", kind.speaks), ("telemetry", kind.telemetry),
         ("what ends it", kind.recovery),
         ("exit status of the process", status(kind)),
     ]  # fmt: skip

@@ -183,7 +183,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "data-stall", "storage", "slow", "the data loader has no data",
-        "NFS does not respond", "nobody, or the kernel (lines about NFS)",
+        "NFS does not respond", "nobody; the kernel may log lines about NFS",
         "`nfs: server not responding`, later `OK`", "steps 2 to 50 times longer, then normal",
         "", "utilization 0 to 30 %", "the storage answers again", 0.0, None, extra_rate=6.0,
         node_fault=False,
@@ -206,7 +206,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "slow-fs", "storage", "slow", "a save takes 5 to 30 times as long as usual",
-        "NFS does not respond", "the kernel (lines about hung tasks)",
+        "NFS does not respond", "nobody; the kernel logs hung tasks",
         "`task blocked for more than 120 seconds`, NFS lines", "the save is late", "",
         "processes in state D, which wait for the disk", "the storage answers again", 0.0, None,
         extra_rate=2.0, node_fault=False,
