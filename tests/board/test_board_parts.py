@@ -41,6 +41,9 @@ def test_a_batch_with_a_strange_loss_does_not_flatten_the_curve() -> None:
     usual = [1.4 - 0.4 * step / 300 for step in range(300)]
     odd = [0.3 if step == 40 else loss for step, loss in enumerate(usual)]
     assert bounds(odd, 300) == pytest.approx(bounds(usual, 300), abs=0.02)
+    high = [4.0 - 3.0 * min(step, 60) / 60 for step in range(300)]
+    odd = [0.24 if step == 200 else loss for step, loss in enumerate(high)]
+    assert bounds(odd, 300) == pytest.approx(bounds(high, 300), abs=0.02)
     falling = [4.0 / (1 + step / 20) for step in range(300)]
     assert bounds(falling, 300)[0] == min(falling)
 

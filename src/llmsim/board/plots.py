@@ -94,7 +94,8 @@ def bounds(values: Sequence[float], columns: int) -> tuple[float, float]:
         return 0.0, 0.0
     steady = values[int(columns * CLIPPED) :] or values
     low, lower = min(values), sorted(values)[int(len(values) * LOW)]
-    low = lower if lower - low > STRAY * (max(steady) - low) else low
+    axis = scale((low, max(steady)))
+    low = lower if axis.height(lower) - axis.height(low) > STRAY else low
     return low, max(*steady, low + KEPT * (max(values) - low))
 
 
