@@ -133,7 +133,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "link-flap", "network", "slow", "a network port goes down for some seconds",
-        "symbol errors and recoveries of the link", "only the host of the port",
+        "symbol errors and recoveries of the link", "nobody; the kernel logs it",
         "mlx5 `Link down`, `Link up` 3 to 8 s later", "one step longer by the outage", "",
         "link_downed rises by 1, no traffic for some seconds",
         "the port comes up again", 0.0,
@@ -260,7 +260,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "maintenance", "host", "stop", "a host is taken out after an announcement",
-        "the announcement", "the framework's signal handler", "",
+        "the announcement", "the launcher or the framework's signal handler", "",
         "a save and a clean end", "`DUE to SIGNAL Terminated`", "power falls to idle",
         "a restart 10 to 60 min later", 12.0, 0,
     ),
