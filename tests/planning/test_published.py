@@ -9,7 +9,7 @@ from llmsim.dialects.maxtext.launch import LINES
 from llmsim.errors import PlanError
 from llmsim.job.records import Job, batch_tokens
 from llmsim.options.table import Options
-from llmsim.physics.hardware import memory
+from llmsim.physics.hardware import memory, telemetry
 from llmsim.physics.speed.step_time import step_seconds
 from llmsim.planning.plan import plan
 from llmsim.planning.written import tables_of
@@ -90,6 +90,55 @@ def test_a_slow_network_can_be_asked_for(
     assert step_seconds(usual) < step_seconds(slow)
     assert tables_of(slow)["cluster"]["network_gb_per_s"] == network
     assert "network_gb_per_s" not in tables_of(usual)["cluster"]
+
+
+TITAN_8B = {
+    "model": {"name": "Judge-8B"} | LLAMA_8B,
+    "parallel": {"tp": 1, "pp": 1, "recompute": "selective", "sharding": "fsdp2"},
+    "batch": {"micro": 2, "accumulation": 1, "sequence": 8192},
+    "framework": {"dialect": "torchtitan"},
+    "recipe": {"name": "pretrain"},
+}
+
+
+def _of_500_watts(watts: int | None, gpus: int, compute: str) -> Options:
+    limit = {"power_limit_watts": watts} if watts else {}
+    cluster = {"gpu": "H100 80GB HBM3", "gpus": gpus} | limit
+    sections: Any = TITAN_8B | {"cluster": cluster, "precision": {"compute": compute}}
+    return Options(seed=7, start=datetime(2026, 1, 30), job=sections)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "compute", "published"), [(8, "bf16", 6667), (128, "bf16", 6514), (128, "fp8", 8380)]
+)
+def test_a_lower_power_limit_slows_products_as_published(
+    gpus: int, compute: str, published: int
+) -> None:
+    """torchtitan's tables of December 2024, compiled, on H100s limited to 500 W."""
+    slow, usual = (plan(_of_500_watts(watts, gpus, compute)) for watts in (500, None))
+    rates = [batch_tokens(job) / step_seconds(job) / gpus for job in (slow, usual)]
+    assert rates[0] == pytest.approx(published, rel=0.12)
+    assert (500 / 700) ** (1 / 3) < rates[0] / rates[1] < 0.96  # the memory stays as fast
+    assert tables_of(slow)["cluster"]["power_limit_watts"] == 500
+    assert "power_limit_watts" not in tables_of(usual)["cluster"]
+
+
+def test_gauges_keep_a_lower_power_limit() -> None:
+    """nvidia-smi shows no more watts than the limit, at a lower clock; its cores work as hard."""
+    steady = (telemetry.Load("training", 0.0),)
+    slow, usual = (
+        telemetry.readings(plan(_of_500_watts(watts, 8, "bf16")), range(8), 2000.0, steady)
+        for watts in (500, None)
+    )
+    assert max(each.power_watts for each in slow) <= 500 < min(each.power_watts for each in usual)
+    pairs = list(zip(slow, usual, strict=True))
+    assert all(0.85 < low.sm_clock_mhz / high.sm_clock_mhz < 0.93 for low, high in pairs)
+
+
+def test_a_power_limit_above_the_usual_one_is_refused() -> None:
+    with pytest.raises(PlanError, match="the most that NVIDIA H100 80GB HBM3 may draw is 700 W"):
+        plan(_of_500_watts(701, 8, "bf16"))
+    assert plan(_of_500_watts(700, 8, "bf16")).gpu == plan(_of_500_watts(None, 8, "bf16")).gpu
 
 
 def test_qlora_of_a_long_sequence_fits() -> None:

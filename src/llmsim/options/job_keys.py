@@ -91,6 +91,8 @@ _ROWS: tuple[tuple[str, str, str, Kind, str], ...] = (
     ("cluster", "gpus", "gpus", as_option("gpus"), "GPUs of the job"),
     ("cluster", "gpus_per_node", "gpus_per_node", whole(1, 1024),
      "how many GPUs the job uses on each node"),
+    ("cluster", "power_limit_watts", "power_limit_watts", whole(1, 10_000),
+     "power limit of each GPU, W; by default and at the most what --list gpus --json says"),
     ("cluster", "network_gb_per_s", "nic_gb_s", number(0.1, 1000.0),
      "what a GPU can send to other nodes, GB/s; by default what --list gpus --json says"),
     ("cluster", "storage_gb_per_s", "storage_gb_s", number(0.1, 1e6),

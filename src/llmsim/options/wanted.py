@@ -46,6 +46,7 @@ class Wanted(NamedTuple):
     gpu: str | None = None
     gpus: int | None = None
     gpus_per_node: int | None = None
+    power_limit_watts: int | None = None
     nic_gb_s: float | None = None
     storage_gb_s: float | None = None
     hosts: str | None = None

@@ -25,6 +25,7 @@ from llmsim.planning import hyperparameters
 from llmsim.planning.given import (
     asked_dataset,
     asked_recipe,
+    changed_gpu,
     decay_of,
     framework_of_release,
     refuse_uneven_groups,
@@ -110,9 +111,7 @@ def draw_candidate(options: Options, seed: int, index: int) -> Candidate:
     if not devices:
         reason = f" runs on no GPU that multiplies in {precision}."
         raise PlanError(Setting("dialect", framework.name), reason)
-    gpu = _gpu(options, framework, lambda: drawn("gpu", devices))
-    if asked.nic_gb_s:
-        gpu = gpu._replace(nic_gb_s=asked.nic_gb_s)
+    gpu = changed_gpu(_gpu(options, framework, lambda: drawn("gpu", devices)), asked)
     config = config_of(framework, model, asked)._replace(adapter_rank=rank_of(recipe, asked))
     model = counted(model, config, asked) if named or is_sized(asked) else model
     usual = framework.sequence or min(config.context, recipe.longest_sequence)

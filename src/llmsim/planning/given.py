@@ -2,7 +2,8 @@
 stays the planner's choice."""
 
 from llmsim.catalog import records
-from llmsim.catalog.records import Dataset
+from llmsim.catalog.power_limits import limited
+from llmsim.catalog.records import Dataset, Gpu
 from llmsim.errors import CatalogError, PlanError, Setting
 from llmsim.job.framework import CAPTURES, Capture, Framework
 from llmsim.job.layout import Layout
@@ -11,6 +12,20 @@ from llmsim.job.schedule import Decay
 from llmsim.options.wanted import Wanted
 from llmsim.text.wording import either, one_of
 from llmsim.typed import Any
+
+
+def changed_gpu(gpu: Gpu, wanted: Wanted) -> Gpu:
+    """The GPU with the power limit and the network that are asked for.
+
+    Raises PlanError for a power limit above the usual one.
+    """
+    watts = wanted.power_limit_watts
+    if watts and watts > gpu.tdp_watts:
+        most = f"the most that {gpu.name} may draw is {gpu.tdp_watts} W"
+        raise PlanError(f"[cluster] power_limit_watts = {watts}: {most}.")
+    if watts and watts < gpu.tdp_watts:
+        gpu = limited(gpu, watts)
+    return gpu._replace(nic_gb_s=wanted.nic_gb_s) if wanted.nic_gb_s else gpu
 
 
 def asked_dataset(wanted: Wanted, kind: str) -> Dataset | None:

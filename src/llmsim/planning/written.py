@@ -18,7 +18,7 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
             "gpu": job.gpu.name,
             "gpus": job.layout.gpus,
             "gpus_per_node": gpus_per_node(job),
-            **_network(job),
+            **_changed(job),
             "storage_gb_per_s": job.storage_gb_s,
             "hosts": job.cluster,
         },
@@ -52,10 +52,15 @@ def tables_of(job: Job) -> dict[str, dict[str, Value]]:
     }
 
 
-def _network(job: Job) -> dict[str, Value]:
-    """The network cards of a cluster that has others than are usual for its GPU."""
-    usual = gpu_named(job.gpu.name).nic_gb_s
-    return {} if job.gpu.nic_gb_s == usual else {"network_gb_per_s": job.gpu.nic_gb_s}
+def _changed(job: Job) -> dict[str, Value]:
+    """The power limit and the network cards of a cluster that has others than its GPU usually."""
+    usual = gpu_named(job.gpu.name)
+    told: dict[str, Value] = {}
+    if job.gpu.tdp_watts != usual.tdp_watts:
+        told["power_limit_watts"] = job.gpu.tdp_watts
+    if job.gpu.nic_gb_s != usual.nic_gb_s:
+        told["network_gb_per_s"] = job.gpu.nic_gb_s
+    return told
 
 
 def _framework(job: Job) -> dict[str, Value]:
