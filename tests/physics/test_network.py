@@ -11,7 +11,7 @@ from llmsim.catalog.records import Gpu
 from llmsim.job.layout import Engine, Layout
 from llmsim.job.records import Job
 from llmsim.model.architecture import parameter_count
-from llmsim.physics.speed import step_time, traffic
+from llmsim.physics.speed import step_time, throughput, traffic
 from llmsim.physics.speed.collectives import Operation
 from tests.physics import jobs
 from tests.physics.jobs import A100, B200, H100, H800, layout
@@ -188,6 +188,43 @@ def test_tensor_and_pipeline_traffic() -> None:
     assert by_purpose["hidden states"].calls == 4 * 8 * 32  # 8 layers, 32 micro-batches
     assert by_purpose["hidden states"].size == 2 * 8192 * 16_384
     assert by_purpose["stage boundary"].calls == 2 * 32
+
+
+def test_pytorch_gathers_keys_for_each_query_head() -> None:
+    """torchtitan copies keys before attention (models/llama3/model/model.py, repeat_kv), and
+    PyTorch's ring waits for all of them after its first block; Megatron-LM sends them once.
+    """
+    spread = layout(64, tp=8, accumulation=8)._replace(dp=1, cp=8)
+    ring = Engine(ring=True)
+    jobs_of_both = [
+        jobs.job(jobs.LLAMA_405B, gpu=H100, spread=spread._replace(engine=engine))
+        for engine in (Engine(), ring)
+    ]
+    once, copied = (
+        next(each for each in traffic.step_transfers(job, 5) if each.purpose == "keys and values")
+        for job in jobs_of_both
+    )
+    groups = jobs.LLAMA_405B.heads // jobs.LLAMA_405B.kv_heads
+    assert groups == 16
+    assert copied.size == groups * once.size
+    assert copied.exposed > groups * once.exposed
+
+
+def test_context_ranks_wait_while_a_pipeline_fills() -> None:
+    """A stage that has to wait for keys makes all other stages wait, in each micro-batch."""
+    few, many = (
+        layout(1024, tp=8, pp=16, accumulation=count)._replace(
+            dp=1, cp=8, interleave=1, engine=Engine(ring=True, interleaves=False)
+        )
+        for count in (16, 160)
+    )
+    waits = []
+    for spread in (few, many):
+        shape = jobs.LLAMA_405B, H100, spread
+        ideal, real = throughput.layout_seconds(*shape, 131_072)
+        short = throughput.layout_seconds(*shape[:2], spread._replace(cp=1, dp=8), 16_384)
+        waits.append((real - ideal - (short[1] - short[0])) / spread.accumulation)
+    assert waits[0] > 1.4 * waits[1]
 
 
 @settings(max_examples=150, deadline=None)

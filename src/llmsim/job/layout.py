@@ -20,6 +20,7 @@ class Engine(NamedTuple):
     compiled: bool = True  # torch.compile, XLA or hand-written kernels join element-wise operations
     fused_loss: bool = True  # the loss needs no fp32 copy of the logits
     compiles_loss: bool = False  # the compiler fuses the loss: in eager mode it is not fused
+    ring: bool = False  # context ranks are PyTorch's: they gather a key for each query head
     flash: bool = True  # attention never writes its scores to memory
     gathers_logits: bool = False  # every tensor rank holds the logits of the whole vocabulary
     interleaves: bool = True  # a pipeline stage has several pieces of the model

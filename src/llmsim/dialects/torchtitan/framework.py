@@ -21,6 +21,7 @@ FRAMEWORK = Framework(
         four_bit_base=False,
         switches=("compiled", "interleave"),
         engine=Engine(
+            ring=True,
             compiles_loss=True,  # compile.components: model and loss
             interleaves=False,  # its schedule is 1F1B unless another is asked for
             kernels=0.86,

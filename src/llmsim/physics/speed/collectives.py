@@ -193,18 +193,18 @@ def _context_flows(
     """Context parallelism: every rank needs all keys and values, three times a layer.
 
     Forward they come, backward they come again and their gradients go (Llama 3, section 3.3.2,
-    gathers them). They hide under attention.
+    gathers them). They hide under attention. PyTorch's ring has a copy of them for each query head
+    (torchtitan's repeat_kv), and attends to its own part alone until the others have come.
     """
     if layout.cp == 1:
         return []
-    size = 2 * 2 * layout.micro_batch * sequence * config.kv_heads * config.head_dim // layout.tp
+    heads, part = config.kv_heads, 0.2
+    if layout.engine.ring:
+        heads, part = config.heads, 0.2 / layout.cp
+    size = 2 * 2 * layout.micro_batch * sequence * heads * config.head_dim // layout.tp
     near = max(1, min(layout.cp, gpu.per_node // layout.tp))
     calls = (4 if layout.recompute == "full" else 3) * layers * layout.accumulation
-    return [
-        _flow(
-            gpu, "keys and values", "all-gather", size, calls, layout.cp, near, 0.2, 0.2
-        )
-    ]  # fmt: skip
+    return [_flow(gpu, "keys and values", "all-gather", size, calls, layout.cp, near, part, 0.2)]
 
 
 def _expert_flow(config: Architecture, gpu: Gpu, layout: Layout, hidden: int, layers: int) -> Flow:

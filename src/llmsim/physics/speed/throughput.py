@@ -33,6 +33,9 @@ from llmsim.physics.speed.compute import micro_seconds
 # Bytes that Adam moves for each weight of a GPU: the states in fp32, or all of them in bf16.
 OPTIMIZER, BF16_OPTIMIZER = 31.0, 16.0
 
+# What a block waits for in each micro-batch: while a pipeline fills and drains, too.
+_EACH_MICRO_BATCH = ("hidden states", "keys and values")
+
 
 def passes(config: Architecture, layout: Layout) -> float:
     """Passes of a token through the model, a forward pass counting 1 and a backward pass 2.
@@ -84,7 +87,7 @@ def layout_seconds(
     waiting = 0.0
     for flow in flows(config, gpu, layout, sequence):
         seconds = exposed_seconds(flow, compute)
-        waiting += seconds * bubble if flow.purpose == "hidden states" else seconds
+        waiting += seconds * bubble if flow.purpose in _EACH_MICRO_BATCH else seconds
     once = _once(config, gpu, layout)
     return compute + once, compute + once + waiting
 
