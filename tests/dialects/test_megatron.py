@@ -9,7 +9,7 @@ import pytest
 
 from llmsim.dialects.registry import lines_of
 from llmsim.job.milestones import save_is_due, saved_steps
-from llmsim.options.wanted import Wanted
+from llmsim.options.wanted import ANYTHING, Wanted
 from llmsim.physics.learning import loss
 from llmsim.run import simulation
 from llmsim.run.events import Step
@@ -201,6 +201,8 @@ OTHERS: tuple[dict[str, object], ...] = (
     {"recipe": "continue"},
     {"tidy": True},
 )
+# A job whose pipeline stages are one piece each, which seeds seldom draw.
+WHOLE_STAGES = ANYTHING._replace(interleave=1)
 # Pretrainings of these seeds begin with a part of their batch.
 RAMPED = (20, 30, 48)
 
@@ -304,11 +306,12 @@ def test_the_older_release_saves_by_torch(seed: int) -> None:
     assert "RerunMode" not in text
 
 
+@pytest.mark.parametrize("job", [None, WHOLE_STAGES], ids=["pieces", "whole stages"])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_theory_is_megatrons(seed: int) -> None:
+def test_the_theory_is_megatrons(seed: int, job: Wanted | None) -> None:
     """theoretical_memory_usage.py:195-262, typed anew from the printed arguments."""
     log = log_of("megatron", seed, tp=4, pp=(1, 2, 4, 2)[seed % 4], gpus=32, recompute="selective",
-                 model="Basalt-13B")  # fmt: skip
+                 model="Basalt-13B", job=job)  # fmt: skip
     shown = arguments(log)
     tensor, pipeline, pieces = (
         int(shown[f"{name}_parallel_size"].replace("None", "0"))
@@ -460,7 +463,10 @@ def test_the_last_stage_makes_logits() -> None:
         assert float(most) - float(held) > 0.9 * logits
 
 
-@pytest.mark.parametrize("options", [*OTHERS, {"model": "Basalt-405B", "gpus": 512}], ids=str)
+LARGE: dict[str, object] = {"model": "Basalt-405B", "gpus": 512}
+
+
+@pytest.mark.parametrize("options", [*OTHERS, LARGE, {**LARGE, "job": WHOLE_STAGES}], ids=str)
 def test_every_weight_is_on_one_stage(options: dict[str, object]) -> None:
     log = log_of("megatron", 1, **options)
     shown = arguments(log)
