@@ -215,15 +215,16 @@ def test_evaluations_and_saves_come_when_the_configuration_says(seed: int) -> No
     assert [int(match["at"]) for match in saved] == [step for step in due if step >= begun]
 
 
+@pytest.mark.parametrize("steps", [None, 300])
 @pytest.mark.parametrize("seed", range(50))
-def test_steps_are_timed_as_they_are_handed_out(seed: int) -> None:
+def test_steps_are_timed_as_they_are_handed_out(seed: int, steps: int | None) -> None:
     """train.py measures the time between two dispatches, which do not wait for the devices.
 
     The loop only waits for a save, for an evaluation, and for the metrics of the step before.
     So step 0 is the compilation, and the second after a pause takes no time; where nothing pauses
     after step 0, that is step 1: 44.923, 0.319, 5.658, 5.402, 5.669 s in the guide's log.
     """
-    told = told_by(seed)
+    told = log("maxtext", seed, steps=steps)
     config = parameters(told)
     period, every = int(config["checkpoint_period"]), int(config["eval_interval"])
     times = [float(match["seconds"]) for match in told.found(STEP)]
