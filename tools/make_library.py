@@ -15,10 +15,12 @@ import asyncio
 import marshal
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
+from math import fsum, log
 from types import CodeType
 
 STDLIB = "/lib/python314.zip/"  # where Pyodide puts the archive, be it its own or ours
@@ -261,17 +263,31 @@ def _packed(library: dict[str, bytes], ours: dict[str, bytes]) -> dict[str, tupl
 
 
 def _side_by_side(code: dict[str, bytes]) -> list[str]:
-    """Paths of modules, each after the two modules with which it has the most names in common.
+    """Paths of modules, each after the three modules with which it has the most names in common.
 
-    gzip looks back by 32 kB, which are two modules: so ours take 3 % less than in their order.
+    gzip looks back by 32 kB, which are about three modules. A name that few modules have weighs
+    more, by the logarithm of their share; a large module has more names, so its sum counts by the
+    power of 0.7. Ours then take 2.3 % less than in the order of their paths.
     """
     names = {path: frozenset(re.findall(rb"[A-Za-z_]{5,}", made)) for path, made in code.items()}
+    users = Counter(name for each in names.values() for name in each)
+    weights = {name: log(len(code) / count) for name, count in users.items()}
     order, left = list(code)[:1], list(code)[1:]
+
+    def common(path: str) -> float:
+        known = frozenset().union(*(names[other] for other in order[-3:]))
+        whole = 1.0 + _weight(names[path], weights)
+        return float(_weight(names[path] & known, weights) / whole**0.7)
+
     while left:
-        known = frozenset().union(*(names[path] for path in order[-2:]))
-        order.append(max(left, key=lambda path: len(names[path] & known) / (1 + len(names[path]))))
+        order.append(max(left, key=common))
         left.remove(order[-1])
     return order
+
+
+def _weight(names: Iterable[bytes], weights: dict[bytes, float]) -> float:
+    """The sum of the names' weights, which does not depend on their order."""
+    return fsum(weights[name] for name in names)
 
 
 def _named(line: ast.stmt) -> set[str]:
