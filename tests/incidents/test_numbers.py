@@ -179,6 +179,26 @@ def test_what_does_not_heal_ends_before_it_began(kind: str, shape: str) -> None:
         assert [each.at for each in told] == sorted(each.at for each in told), seed
 
 
+def test_a_nan_that_another_hides_has_its_label_when_it_strikes_alone() -> None:
+    """The weights are no numbers already, so that nobody can tell that they are spoilt again."""
+    asked = tuple(Asked("nan", "step", float(at)) for at in (2000, 2006))
+    run = run_of(bent(job_on(2, gpus=16)._replace(asked=asked)))
+    told = tuple(events_of(run))
+    onsets = {bend.incident: bend.onset for bend in run.job.bends if isnan(bend.height)}
+    labels, failures = all_of(told, events.Incident), all_of(told, events.Failed)
+    assert sorted(onsets, key=lambda each: onsets[each]) == [each.number for each in labels]
+    assert failures[0].step > max(onsets.values())  # both are in one attempt
+    for number, (label, failed) in enumerate(zip(labels, failures, strict=True), 1):
+        assert label.attempt == failed.attempt == number
+        assert label.rank == failed.rank
+        assert label.visible <= label.detected <= failed.at
+        (restarted,) = (
+            each for each in all_of(told, events.Restarted) if each.attempt == number + 1
+        )
+        assert restarted.step < onsets[label.number]
+        assert label.over == pytest.approx(restarted.at, abs=1e-5)
+
+
 @pytest.mark.parametrize("shape", ["fast", "slow"])
 @pytest.mark.long
 def test_what_heals_ends_no_process(shape: str) -> None:

@@ -93,12 +93,30 @@ def _turns(job: Job) -> _Turns:
     return _Turns(shows, ends, showing, ending)
 
 
-def _of(
-    courses: list[numbers.Course], steps: list[int], segment: Segment
+def _met(
+    job: Job, attempt: Attempt, courses: list[numbers.Course], steps: list[int], segment: Segment
 ) -> tuple[numbers.Course, ...]:
-    """The courses whose steps, which are in order, lie in a segment; in order of their onsets."""
+    """The courses whose steps, which are in order, lie in a segment, and which somebody can see;
+    in order of their onsets.
+    """
     first, last = bisect_left(steps, segment.first), bisect_right(steps, segment.last)
-    return tuple(sorted(courses[first:last], key=numbers.order))
+    every, cured = _courses(job), attempt.cured
+    seen = [each for each in courses[first:last] if not numbers.hidden(every, cured, each)]
+    return tuple(sorted(seen, key=numbers.order))
+
+
+def _unseen(job: Job, attempt: Attempt, done: int) -> tuple[int, ...]:
+    """The incidents of the numbers that a later attempt may be the first to show, after one that
+    has made `done` steps: up to now, others have hidden them. Most attempts have none.
+    """
+    turns, every = _turns(job), _courses(job)
+    first, last = bisect_right(turns.shows, attempt.reached), bisect_right(turns.shows, done)
+    waiting = [each for each in every if each.incident.number in attempt.unseen]
+    return tuple(
+        each.incident.number
+        for each in (*waiting, *turns.showing[first:last])
+        if each.shows > done or numbers.hidden(every, attempt.cured, each)
+    )
 
 
 def _within(steps: list[int], segment: Segment) -> bool:
@@ -194,7 +212,9 @@ def _noted(job: Job, attempt: Attempt, stretch: Segment, free: float) -> Segment
         return stretch
     from llmsim.run.labels import noted
 
-    return noted(job, attempt, stretch, free, _of(turns.showing, turns.shows, stretch))
+    return noted(
+        job, attempt, stretch, free, _met(job, attempt, turns.showing, turns.shows, stretch)
+    )
 
 
 def _held_up(job: Job, attempt: Attempt, pause: Segment) -> Segment:
@@ -279,7 +299,7 @@ def _foreseen(job: Job, attempt: Attempt, segment: Segment, drains: Sequence[Fau
 def _bad_numbers(job: Job, attempt: Attempt, segment: Segment) -> Iterator[Fault]:
     """The end of an attempt whose numbers are spoilt, if it comes in a segment."""
     turns = _turns(job)
-    met = _of(turns.ending, turns.ends, segment)
+    met = _met(job, attempt, turns.ending, turns.ends, segment)
     if course := numbers.ending(met, attempt.cured, segment):
         at = numbers.struck(job, course, segment)
         yield Fault(at, course.incident, shows=course.shows)
@@ -358,6 +378,6 @@ def _outage(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Walk:
     yield failure
     if is_planned(fault.incident):
         return None
-    following = next_attempt(job, attempt, fault, failure)
+    following = next_attempt(job, attempt, fault, failure, _unseen(job, attempt, failure.last))
     yield pausing(attempt, "outage", failure.ended, following.began, failure.last)
     return following

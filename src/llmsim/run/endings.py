@@ -57,8 +57,12 @@ def failing(
     return pausing(attempt, "failure", at, dead, done)._replace(events=Later(events))
 
 
-def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> Attempt:
-    """Where the attempt after a failure begins."""
+def next_attempt(
+    job: Job, attempt: Attempt, fault: Fault, failure: Segment, unseen: tuple[int, ...]
+) -> Attempt:
+    """Where the attempt after a failure begins; `unseen` are the incidents of the numbers that
+    nobody has seen yet.
+    """
     done, dead = failure.last, failure.ended
     # An orderly end, which comes after the fault, has waited for its save.
     whole = dead if failure.began > fault.at else fault.at
@@ -78,6 +82,7 @@ def next_attempt(job: Job, attempt: Attempt, fault: Fault, failure: Segment) -> 
         kept,
         cured,
         max(attempt.reached, done),
+        unseen,
         attempt.lost + 1 if resumed == attempt.resumed else 0,
         spares,
         _booted(job, attempt, fault, spares, dead, began),

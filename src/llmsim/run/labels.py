@@ -114,7 +114,7 @@ def noted(
         course
         for course in met
         if segment.first <= course.shows <= segment.last
-        and course.shows > attempt.reached
+        and (course.shows > attempt.reached or course.incident.number in attempt.unseen)
         and course.incident.number not in attempt.cured
         and not numbers.raises(job, course.incident.kind)
     ]

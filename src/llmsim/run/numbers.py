@@ -19,7 +19,7 @@ Llama 3's six cases of silent corruption in 54 days, in which no spike asked for
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import ceil, exp, inf, nan, sqrt
 
 from llmsim.job.memo import remembered
@@ -129,6 +129,19 @@ def struck(job: Job, each: Course, segment: Segment) -> float:
     if job.framework.prints_nan_step:
         return to_the_microsecond(ended + 0.002)  # the step is printed
     return to_the_microsecond(begun + 0.9 * (ended - begun))
+
+
+def hidden(every: Iterable[Course], cured: tuple[int, ...], each: Course) -> bool:
+    """Whether the loss is no number any more where an incident begins to show: then nobody sees
+    it, and it ends no attempt, until the attempts leave the cause behind (`cured`).
+    """
+    return any(
+        other.incident.kind == "nan"
+        and other.incident.number not in cured
+        and other.onset <= each.shows
+        and order(other) < order(each)
+        for other in every
+    )
 
 
 def ending(met: tuple[Course, ...], cured: tuple[int, ...], segment: Segment) -> Course | None:

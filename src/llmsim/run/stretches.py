@@ -34,6 +34,7 @@ class Attempt(NamedTuple):
     durable: Durable | None  # the latest checkpoint
     cured: tuple[int, ...] = ()  # incidents whose bends are left behind
     reached: int = 0  # the last step that any attempt before it has done
+    unseen: tuple[int, ...] = ()  # incidents up to that step that others have hidden
     lost: int = 0  # attempts in a row that ended before they had saved anything new
     spares: tuple[tuple[int, int], ...] = ()  # nodes, and the machines that stand in for them
     boots: tuple[tuple[int, float], ...] = ()  # nodes that were booted again, and the seconds
