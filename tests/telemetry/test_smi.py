@@ -99,6 +99,17 @@ def test_a_query_is_the_line_of_a_real_capture() -> None:
         ), row
 
 
+def test_a_lowered_power_limit_is_below_the_boards_own() -> None:
+    """As after `nvidia-smi --power-limit 500`, which leaves the default and the highest limit."""
+    run = run_on(job={"cluster": {"power_limit_watts": 500}})
+    node = node_at(run, 0, moment_of(run, "40%"))
+    names = "power.limit,enforced.power.limit,power.default_limit,power.max_limit"
+    row = asked(node, f"--query-gpu={names},clocks.max.sm --format=csv,noheader").splitlines()[0]
+    assert row == "500.00 W, 500.00 W, 700.00 W, 700.00 W, 1980 MHz"
+    drawn = asked(node, "--query-gpu=power.draw --format=csv,noheader,nounits").splitlines()
+    assert all(float(watts) <= 500 for watts in drawn)
+
+
 def test_aliases_are_named_by_their_property() -> None:
     """NVIDIA's own page: a query of gpu_name,gpu_bus_id prints name, pci.bus_id."""
     text = asked(node_of(), "--query-gpu=gpu_name,gpu_bus_id,clocks.sm --format=csv -i 0")

@@ -6,6 +6,7 @@ its generation, with the device id of that generation's first board.
 """
 
 from llmsim.catalog import gpus
+from llmsim.catalog.power_limits import unlimited
 from llmsim.catalog.records import Gpu
 from llmsim.typed import NamedTuple
 
@@ -24,6 +25,7 @@ class Board(NamedTuple):
     ecc_object: str
     capability: tuple[int, int]  # compute capability
     least_watts: int  # the lowest power limit that can be set
+    usual_watts: int  # the power limit that nobody has set, which is the highest
     video_mhz: int  # highest clock of the video engines
     banks: int  # memory banks whose rows can be remapped
     links: int  # NVLinks; 0 without NVLink
@@ -103,7 +105,7 @@ def clocks(gpu: Gpu) -> Clocks:
     """The clocks of a GPU; a GPU that is not listed has the clocks of its generation."""
     generation, with_hbm = gpus.generation(gpu), gpus.has_hbm(gpu)
     usual = _USUAL_HBM.get(generation, 3996) if with_hbm else _USUAL_GDDR.get(generation, 9001)
-    top, memory = _CLOCKS.get(gpus.short_name(gpu), (gpu.clock_mhz, usual))
+    top, memory = _CLOCKS.get(gpus.short_name(gpu), (unlimited(gpu).clock_mhz, usual))
     idle = _IDLE.get(generation, _IDLE_BLACKWELL_HBM if with_hbm else _IDLE_BLACKWELL)
     if not gpus.is_nvidia(gpu):
         idle = 345 if gpu.clock_mhz > 1900 else 210
@@ -113,6 +115,7 @@ def clocks(gpu: Gpu) -> Clocks:
 
 def board(gpu: Gpu) -> Board:
     """The board of one of NVIDIA's GPUs. Raises KeyError for other vendors'."""
+    usual = unlimited(gpu)
     generation = gpus.generation(gpu)
     row = _GENERATIONS[generation]
     with_hbm = gpus.has_hbm(gpu)
@@ -130,7 +133,8 @@ def board(gpu: Gpu) -> Board:
         image=row[4],
         ecc_object=row[5],
         capability=row[6] if with_hbm else row[7],
-        least_watts=_least_watts(gpu),
+        least_watts=_least_watts(usual),
+        usual_watts=usual.tdp_watts,
         video_mhz=row[8],
         # 2,560 banks of 80 GB of HBM3, 192 of 48 GB of GDDR6 with ECC.
         banks=(2560 if generation != "Ampere" else 640) if with_hbm else 192,

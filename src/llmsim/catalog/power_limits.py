@@ -12,7 +12,9 @@ An example: at 500 W an H100 of 700 W computes at 0.894 of its speed. torchtitan
 train an 8B, compiled, at 0.89 to 0.90 of the speed that llmsim computes for 700 W (tests/truth).
 """
 
-from llmsim.catalog.records import Gpu
+from functools import lru_cache
+
+from llmsim.catalog.records import Gpu, gpus
 
 # A processor's clock is a multiple of it.
 _STEP_MHZ = 15
@@ -23,3 +25,9 @@ def limited(gpu: Gpu, watts: int) -> Gpu:
     clock = (watts / gpu.tdp_watts) ** (1 / 3)
     slower = round(gpu.clock_mhz * clock / _STEP_MHZ) * _STEP_MHZ
     return gpu._replace(tdp_watts=watts, mfu=gpu.mfu * clock, clock_mhz=slower)
+
+
+@lru_cache(maxsize=64)
+def unlimited(gpu: Gpu) -> Gpu:
+    """The listed GPU of this name, with its usual limit; a GPU that is not listed is itself."""
+    return {listed.name: listed for listed in gpus()}.get(gpu.name, gpu)

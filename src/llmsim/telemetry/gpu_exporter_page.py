@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from llmsim.catalog import gpus as catalog
+from llmsim.catalog.power_limits import unlimited
 from llmsim.catalog.records import Gpu
 from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware.gauges import Gauges
@@ -57,6 +58,10 @@ def _as_it_is(name: str) -> Value:
 
 def _limit(job: Job, _gauges: Gauges) -> float:
     return float(job.gpu.tdp_watts)
+
+
+def _usual_limit(job: Job, _gauges: Gauges) -> float:
+    return float(unlimited(job.gpu).tdp_watts)
 
 
 def _top_clock(job: Job, _gauges: Gauges) -> float:
@@ -118,12 +123,12 @@ _FIELDS: tuple[tuple[str, str, Value], ...] = (
     ("memory_total_bytes", "memory.total [MiB]", _bytes("total_mib")),
     ("memory_used_bytes", "memory.used [MiB]", _bytes("used_mib")),
     ("persistence_mode", "persistence_mode", _constant(1)),
-    ("power_default_limit_watts", "power.default_limit [W]", _limit),
+    ("power_default_limit_watts", "power.default_limit [W]", _usual_limit),
     ("power_draw_average_watts", "power.draw.average [W]", _watts),
     ("power_draw_instant_watts", "power.draw.instant [W]", _watts),
     ("power_draw_watts", "power.draw [W]", _watts),
     ("power_limit_watts", "power.limit [W]", _limit),
-    ("power_max_limit_watts", "power.max_limit [W]", _limit),
+    ("power_max_limit_watts", "power.max_limit [W]", _usual_limit),
     ("pstate", "pstate", _as_it_is("performance_state")),
     ("remapped_rows_correctable", "remapped_rows.correctable", _constant(0)),
     ("remapped_rows_failure", "remapped_rows.failure", _constant(0)),

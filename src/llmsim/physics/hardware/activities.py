@@ -11,7 +11,7 @@ of another. Anchors are the public scrapes that gauges.py names.
 """
 
 from llmsim.catalog import gpus
-from llmsim.catalog.records import gpu_named
+from llmsim.catalog.power_limits import unlimited
 from llmsim.job.memo import remembered
 from llmsim.job.records import Job, batch_tokens
 from llmsim.physics import noise
@@ -57,7 +57,7 @@ def work_of(job: Job) -> Work:
     steady = mfu(job, batch_tokens(job) / step_seconds(job))
     flops_per_byte = job.gpu.tflops / job.gpu.hbm_tb_s
     return Work(
-        steady * _RECOMPUTED[job.layout.recompute] * gpus.peak_clock_mhz(gpu_named(job.gpu.name)),
+        steady * _RECOMPUTED[job.layout.recompute] * gpus.peak_clock_mhz(unlimited(job.gpu)),
         _DRAM_OF_TENSOR * flops_per_byte / _H100_FLOPS_PER_BYTE,
     )
 

@@ -62,7 +62,7 @@ NUMBERS: dict[str, Callable[[Device], int]] = {
     "nvmlDeviceGetTotalEnergyConsumption": lambda d: energy_millijoules(d.node.job, d.gauges),
     "nvmlDeviceGetPowerManagementLimit": lambda device: 1000 * device.node.job.gpu.tdp_watts,
     "nvmlDeviceGetEnforcedPowerLimit": lambda device: 1000 * device.node.job.gpu.tdp_watts,
-    "nvmlDeviceGetPowerManagementDefaultLimit": lambda d: 1000 * d.node.job.gpu.tdp_watts,
+    "nvmlDeviceGetPowerManagementDefaultLimit": lambda d: 1000 * of.board_of(d.node).usual_watts,
     "nvmlDeviceGetPowerManagementMode": lambda _device: 1,
     "nvmlDeviceGetPerformanceState": lambda device: device.gauges.performance_state,
     "nvmlDeviceGetPowerState": lambda device: device.gauges.performance_state,
@@ -147,8 +147,8 @@ def _threshold(_device: Device, which: Any, celsius: Any) -> int:
 
 
 def _limits(device: Device, least: Any, most: Any) -> int:
-    into(least).value = 1000 * of.board_of(device.node).least_watts
-    into(most).value = 1000 * device.node.job.gpu.tdp_watts
+    board = of.board_of(device.node)
+    into(least).value, into(most).value = 1000 * board.least_watts, 1000 * board.usual_watts
     return SUCCESS
 
 

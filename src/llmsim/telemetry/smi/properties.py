@@ -61,6 +61,10 @@ def _tdp(node: Node, _gauges: Gauges) -> object:
     return float(node.job.gpu.tdp_watts)
 
 
+def _usual(node: Node, _gauges: Gauges) -> object:
+    return float(of.board_of(node).usual_watts)
+
+
 def _least(node: Node, _gauges: Gauges) -> object:
     return float(of.board_of(node).least_watts)
 
@@ -276,9 +280,9 @@ PROPERTIES: tuple[Property, ...] = (
              ("gpu.power.draw.instant",)),
     Property("power.limit", _watts(_tdp), "W", ("gpu.power.requested_limit",)),
     Property("enforced.power.limit", _watts(_tdp), "W", ("gpu.power.current_limit",)),
-    Property("power.default_limit", _watts(_tdp), "W", ("gpu.power.default_limit",)),
+    Property("power.default_limit", _watts(_usual), "W", ("gpu.power.default_limit",)),
     Property("power.min_limit", _watts(_least), "W", ("gpu.power.min_limit",)),
-    Property("power.max_limit", _watts(_tdp), "W", ("gpu.power.max_limit",)),
+    Property("power.max_limit", _watts(_usual), "W", ("gpu.power.max_limit",)),
     Property("clocks.current.graphics", _SM, "MHz", ("clocks.gr",)),
     Property("clocks.current.sm", _SM, "MHz", ("clocks.sm",)),
     Property("clocks.current.memory", _MEMORY_CLOCK, "MHz", ("clocks.mem",)),

@@ -199,10 +199,13 @@ def _power(node: Node, gauges: Gauges) -> tuple[Branch, ...]:
     draws = (("Average Power Draw", "average_power_draw"),
              ("Instantaneous Power Draw", "instant_power_draw"))  # fmt: skip
     limits = (("Current Power Limit", "current_power_limit"),
-              ("Requested Power Limit", "requested_power_limit"),
-              ("Default Power Limit", "default_power_limit"))  # fmt: skip
-    ends = (("Min Power Limit", "min_power_limit"), ("Max Power Limit", "max_power_limit"))
-    values = (f"{of.board_of(node).least_watts:.2f} W", limit)
+              ("Requested Power Limit", "requested_power_limit"))  # fmt: skip
+    ends = (("Default Power Limit", "default_power_limit"),
+            ("Min Power Limit", "min_power_limit"),
+            ("Max Power Limit", "max_power_limit"))  # fmt: skip
+    board = of.board_of(node)
+    watts = (board.usual_watts, board.least_watts, board.usual_watts)
+    values = tuple(f"{each:.2f} W" for each in watts)
     # HBM3 drew 86 of 630 W: 0.128 of what is above the idle power, and 11 W.
     memory = f"{11 + 0.128 * max(0.0, gauges.power_watts - 70):.2f} W"
     return (
