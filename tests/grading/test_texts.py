@@ -9,11 +9,12 @@ import pytest
 from llmsim.errors import GradeError
 from llmsim.grading import known, trials
 from llmsim.grading.findings import Finding
+from llmsim.grading.items import Item
 from llmsim.grading.judge import Notice, Noticed, Verdict
 from llmsim.grading.known import metric_named, right_label, todays_name
 from llmsim.grading.margins import Miss, Threshold, miss, peaks
 from llmsim.grading.public_rules import RULES
-from llmsim.grading.reading import Item, filled, items, loosened
+from llmsim.grading.reading import filled, items, loosened
 from llmsim.grading.report import as_json, as_junit, table
 from llmsim.grading.scenarios import SCRAPE, gone, kinds
 from llmsim.run.incident_kinds import NAMES
@@ -65,6 +66,11 @@ def test_matchers_that_a_site_sets_are_left_out() -> None:
     assert loosened(text, KEEPS) == 'sum(x{err_code=~"4|8"}) by (gpu) / on() y{} > 1'
     quoted = 'label_replace(x{a="}"}, "b", "{$1}", "c", "(.*)")'
     assert loosened(quoted, KEEPS) == ('label_replace(x{}, "b", "{$1}", "c", "(.*)")')
+
+
+def test_a_selector_without_a_name_keeps_a_matcher() -> None:
+    """Prometheus refuses {}: a selector has a matcher that the empty text does not match."""
+    assert loosened('{job="a"} == 0', KEEPS) == '{job="a"} == 0'
 
 
 def test_a_matcher_on_a_label_that_no_series_has_stays() -> None:

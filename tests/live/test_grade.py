@@ -14,10 +14,11 @@ import pytest
 from llmsim.grading import scenarios, trials
 from llmsim.grading.expressions import parsed, selectors
 from llmsim.grading.findings import Site, static
+from llmsim.grading.items import Item
 from llmsim.grading.judge import Verdict, advice, judge
 from llmsim.grading.known import is_meaningful
 from llmsim.grading.public_rules import OURS, RULES
-from llmsim.grading.reading import Item, filled, items, loosened
+from llmsim.grading.reading import filled, items, loosened
 from llmsim.grading.scenarios import SCRAPE
 from llmsim.hosts import promtool
 from llmsim.physics.speed.step_time import step_seconds

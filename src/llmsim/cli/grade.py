@@ -7,7 +7,7 @@ from llmsim.cli.flags import pairs
 from llmsim.cli.own_options import answered, counters_of, described
 from llmsim.errors import OptionError, Setting
 from llmsim.hosts import promtool
-from llmsim.hosts.output import Output, complain
+from llmsim.hosts.output import Output, complain, spelled
 from llmsim.hosts.status import ExitStatus
 from llmsim.options.given import with_value
 from llmsim.options.grading import GRADE_OPTIONS, GradeOptions
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str], ends_process: bool = False) -> int:  # noqa: 
     output = Output()
     if own.junit:
         _write(own.junit, report.as_junit(verdict))
-    shown = report.as_json(verdict, tries) if own.json else report.table(
-        verdict, output.screen().width
+    shown = report.as_json(verdict, tries) if own.json else spelled(
+        report.table(verdict, output.screen().width)  # a name may have an escape sequence
     )  # fmt: skip
     output.write(shown)
     return ExitStatus.ERROR if verdict.findings else ExitStatus.FINISHED

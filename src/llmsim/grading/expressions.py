@@ -8,6 +8,7 @@ The bounds are intervals: GPU_TEMP lies in 0..110, rate(TOTAL_ENERGY_CONSUMPTION
 Where nothing is known of a part, everything is possible.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from math import inf, isfinite
 from operator import ge, gt, le, lt
@@ -44,10 +45,24 @@ def parsed(text: str) -> Node:
     """The tree of an expression. Raises GradeError, the reason, where it is none."""
     import promql_parser
 
+    if len(_NESTING.findall(text)) > _MOST_OPERATORS:  # the parser's stack would overflow
+        raise GradeError(f"it has more than {_MOST_OPERATORS:,} operators and brackets")
     try:
-        return promql_parser.parse(text)
+        node = promql_parser.parse(text)
+    except UnicodeEncodeError:  # half of a pair of UTF-16, which JSON can write
+        raise GradeError("it has a character that is none") from None
     except ValueError as error:
         raise GradeError(" ".join(str(error).split())) from None
+    level = [node]
+    for _ in range(_DEEPEST):
+        level = [below for each in level for below in children(each)]
+        if not level:
+            return node
+    raise GradeError(f"it is nested more than {_DEEPEST} deep")
+
+
+_NESTING = re.compile(r"[-+*/%^(<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_MOST_OPERATORS, _DEEPEST = 2000, 150
 
 
 def kind(node: Node) -> str:

@@ -22,7 +22,7 @@ from llmsim.grading.expressions import (
     returns_bool,
     selectors,
 )
-from llmsim.grading.reading import Item
+from llmsim.grading.items import Item
 from llmsim.telemetry.dcgm_counters import Counter, names
 from llmsim.telemetry.dcgm_versions import Version
 from llmsim.typed import Literal, NamedTuple

@@ -15,7 +15,8 @@ from llmsim.errors import GradeError
 from llmsim.grading import known, margins, public_rules, scenarios, trials
 from llmsim.grading.expressions import is_constant, joined, parsed, selectors
 from llmsim.grading.findings import Finding, Site, static
-from llmsim.grading.reading import Item, loosened
+from llmsim.grading.items import Item
+from llmsim.grading.reading import loosened
 from llmsim.grading.scenarios import Scenario
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.dcgm_counters import OWN, counters, names

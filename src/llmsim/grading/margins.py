@@ -9,7 +9,7 @@ from math import isfinite
 
 from llmsim.errors import GradeError
 from llmsim.grading.expressions import kind, operator, parsed
-from llmsim.grading.reading import Item
+from llmsim.grading.items import Item
 from llmsim.grading.scenarios import Series
 from llmsim.typed import NamedTuple
 

@@ -7,24 +7,15 @@ Grafana's variables are filled in: a time with five minutes, a name with whateve
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from llmsim.errors import GradeError
-from llmsim.options.parsing import parse_duration
-from llmsim.typed import Any, Literal, NamedTuple
+from llmsim.grading.items import Item
+from llmsim.grading.rule_files import rule_items
+from llmsim.typed import Any
 
-Kind = Literal["alert", "record", "panel", "variable"]
-
-
-class Item(NamedTuple):
-    """One expression of a file."""
-
-    file: str
-    kind: Kind
-    name: str  # an alert's or a record's, or a panel's title
-    expression: str
-    seconds: float = 0.0  # that an alert waits (`for`)
-    written: str = ""  # the expression as it stands in the file
+MOST = 100_000  # expressions of a file: aliases of YAML make millions of a few lines
 
 
 def items(text: str, shown: str) -> list[Item]:
@@ -37,9 +28,14 @@ def items(text: str, shown: str) -> list[Item]:
         body = document.get("spec", document) if document.get("kind") else document
         board = document.get("dashboard", document)
         if isinstance(body, dict) and isinstance(body.get("groups"), list):
-            found += _rules(body["groups"], shown)
+            found += islice(rule_items(body["groups"], shown), MOST + 1)
         elif isinstance(board, dict) and ("panels" in board or "rows" in board):
-            found += _board(board, shown)
+            try:
+                found += islice(_board(board, shown), MOST + 1)
+            except RecursionError:
+                raise GradeError(f"{shown} has panels in panels in panels.") from None
+        if len(found) > MOST:
+            raise GradeError(f"{shown} has more than {MOST:,} expressions.")
     if not found:
         raise GradeError(f"{shown} has no rules and no panels.")
     return found
@@ -57,42 +53,23 @@ def _loaded(text: str, shown: str) -> list[Any]:
 
     try:
         return [*yaml.safe_load_all(text)]
-    except (yaml.YAMLError, RecursionError, ValueError) as error:  # a month 13 is a ValueError
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        said = getattr(error, "problem", None) or "it cannot be read"
+    # A month 13 is a ValueError; a time or a truth value that is none fails in PyYAML's own code.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         hint = ": render the template first" if "{{" in text else ""
-        raise GradeError(f"{shown}{line} is not YAML: {said}{hint}.") from None
+        raise GradeError(f"{shown}{_said(error, text)}{hint}.") from None
 
 
-def _rules(groups: Iterable[Any], shown: str) -> Iterator[Item]:
-    for group in groups:
-        for rule in _list(group, "rules"):
-            if not isinstance(rule, dict):
-                continue
-            expression = str(rule.get("expr", ""))
-            if "alert" in rule:
-                name = str(rule["alert"])
-                waits = _seconds(rule.get("for", 0), f"{shown}: the alert {name}")
-                yield Item(shown, "alert", name, expression, waits, expression)
-            elif "record" in rule:
-                yield Item(shown, "record", str(rule["record"]), expression, 0.0, expression)
-
-
-def _seconds(value: Any, where: str) -> float:
-    """The seconds of `for`: 5m, 1h30m, 0s. Raises GradeError, which says where it stands."""
-    text = str(value).strip()
-    if text in ("0", "0s", "0m", "None", ""):
-        return 0.0
-    try:
-        return parse_duration(text.replace("w", "d") if "w" not in text else _weeks(text))
-    except ValueError:
-        raise GradeError(f"{where} has `for: {text}`: give a time such as 5m.") from None
-
-
-def _weeks(text: str) -> str:
-    number, _, rest = text.partition("w")
-    return f"{7 * int(number)}d{rest}" if number.isdigit() else text
+def _said(error: Exception, text: str) -> str:
+    """Where and why a file is no YAML, as far as the parser says it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark:
+        said = getattr(error, "problem", None) or "it cannot be read"
+        return f" line {mark.line + 1} is not YAML: {said}"
+    character, position = getattr(error, "character", None), getattr(error, "position", None)
+    if isinstance(character, int) and isinstance(position, int):
+        line = text.count("\n", 0, position) + 1
+        return f" line {line} is not YAML: it has the character U+{character:04X}"
+    return " is not YAML: it cannot be read"
 
 
 def _board(board: dict[str, Any], shown: str) -> Iterator[Item]:
@@ -108,20 +85,25 @@ def _board(board: dict[str, Any], shown: str) -> Iterator[Item]:
     panels = [*_list(board, "panels")]
     for row in _list(board, "rows"):
         panels += _list(row, "panels")
+    known: set[int] = set()
     for panel in panels:
-        yield from _panel(panel, shown)
+        yield from _panel(panel, shown, known)
 
 
-def _panel(panel: Any, shown: str) -> Iterator[Item]:
-    if not isinstance(panel, dict):
+def _panel(panel: Any, shown: str, known: set[int]) -> Iterator[Item]:
+    """The targets of a panel and of the panels in it; `known` are panels that have been read,
+    for in YAML one panel may stand in many places, itself too.
+    """
+    if not isinstance(panel, dict) or id(panel) in known:
         return
+    known.add(id(panel))
     title = str(panel.get("title") or f"panel {panel.get('id', '?')}")
     for target in _list(panel, "targets"):
         expression = target.get("expr") if isinstance(target, dict) else None
         if isinstance(expression, str) and expression.strip():
             yield Item(shown, "panel", title, filled(expression), written=expression)
     for nested in _list(panel, "panels"):
-        yield from _panel(nested, shown)
+        yield from _panel(nested, shown, known)
 
 
 def _list(table: Any, key: str) -> list[Any]:
@@ -174,6 +156,8 @@ def loosened(expression: str, keeps: "Callable[[str, str], bool]") -> str:
             return match[0]  # a text, whatever stands in it
         found = list(_MATCHER.finditer(block))
         kept = [each[0] for each in found if keeps(name, each[1]) or each[1] == "__name__"]
+        if not (name or kept):
+            return match[0]  # Prometheus refuses {}
         return name + "{" + ",".join(kept) + "}"
 
     text = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''

@@ -1,14 +1,17 @@
 """The verdict as a table for people, as JSON for programs, and as JUnit XML for a CI."""
 
 import json
+import re
 from collections.abc import Iterator
 from textwrap import wrap
 from xml.sax.saxutils import escape, quoteattr
 
 from llmsim.grading.findings import Finding
+from llmsim.grading.items import Item
 from llmsim.grading.judge import Notice, Noticed, Verdict
 from llmsim.grading.margins import Miss
-from llmsim.grading.reading import Item
+
+LONGEST = 200  # characters of a name in the table
 
 
 def table(verdict: Verdict, width: int) -> str:
@@ -53,7 +56,9 @@ def _found(count: int) -> str:
 
 
 def _row(finding: Finding, width: int) -> str:
-    head = f"  {finding.code:<16}{finding.item.name}: "
+    name = finding.item.name
+    name = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    head = f"  {finding.code:<16}{name}: "
     lines = wrap(head + finding.text, width, subsequent_indent=" " * 18, drop_whitespace=True)
     return "\n".join(lines) + "\n"
 
@@ -130,7 +135,8 @@ def as_json(verdict: Verdict, tried: bool) -> str:
         "not_tried": list(verdict.unjudged),
         "fires_always": list(verdict.always),
     }  # fmt: skip
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(made, indent=2, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\ud800-\udfff]", lambda it: f"\\u{ord(it[0]):04x}", text) + "\n"
 
 
 def as_junit(verdict: Verdict) -> str:
@@ -148,7 +154,7 @@ def as_junit(verdict: Verdict) -> str:
         cases = [item for item in verdict.items if item.file == file]
         mine = sum(1 for each, _ in failed if each == file)
         lines.append(
-            f'  <testsuite name={quoteattr(file)} tests="{len(cases)}" failures="{mine}">\n'
+            f'  <testsuite name={quoteattr(_clean(file))} tests="{len(cases)}" failures="{mine}">\n'
         )
         for item in cases:
             lines += _junit_case(item, verdict)
@@ -161,7 +167,8 @@ def _case(item: Item) -> str:
 
 
 def _junit_case(item: Item, verdict: Verdict) -> Iterator[str]:
-    head = f"    <testcase classname={quoteattr(item.file)} name={quoteattr(_clean(_case(item)))}"
+    file, name = quoteattr(_clean(item.file)), quoteattr(_clean(_case(item)))
+    head = f"    <testcase classname={file} name={name}"
     found = [
         each for each in verdict.findings
         if each.item.file == item.file and _case(each.item) == _case(item)
@@ -177,5 +184,5 @@ def _junit_case(item: Item, verdict: Verdict) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """A text without the control characters that XML does not have."""
-    return "".join(c if c >= " " or c in "\n\t" else " " for c in text)
+    """A text without the control characters and halves of pairs that XML does not have."""
+    return re.sub("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]", " ", text)

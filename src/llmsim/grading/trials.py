@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from llmsim.grading.reading import Item
+from llmsim.grading.items import Item
 from llmsim.grading.scenarios import SCRAPE, Scenario, Series
 from llmsim.telemetry.promtest import encoded, interval
 from llmsim.typed import Any, NamedTuple
