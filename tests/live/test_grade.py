@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmsim.grading import scenarios, trials
-from llmsim.grading.expressions import parsed, selectors
+from llmsim.grading.expressions import selectors
 from llmsim.grading.findings import Site, static
 from llmsim.grading.items import Item
 from llmsim.grading.judge import Verdict, advice, judge
@@ -20,6 +20,7 @@ from llmsim.grading.known import is_meaningful
 from llmsim.grading.public_rules import OURS, RULES
 from llmsim.grading.reading import filled, items, loosened
 from llmsim.grading.scenarios import SCRAPE
+from llmsim.grading.trees import parsed
 from llmsim.hosts import promtool
 from llmsim.physics.speed.step_time import step_seconds
 from llmsim.telemetry.dcgm_counters import counters

@@ -9,20 +9,18 @@ from math import isfinite
 from llmsim.errors import GradeError
 from llmsim.grading import known
 from llmsim.grading.expressions import (
-    Node,
     Selected,
     bounds,
     comparisons,
     contradiction,
-    kind,
     labels_used,
     operator,
     outcome,
-    parsed,
     returns_bool,
     selectors,
 )
 from llmsim.grading.items import Item
+from llmsim.grading.trees import Node, kind, parsed
 from llmsim.telemetry.dcgm_counters import Counter, names
 from llmsim.telemetry.dcgm_versions import Version
 from llmsim.typed import Literal, NamedTuple

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from llmsim.errors import GradeError
-from llmsim.grading import known, margins, public_rules, scenarios, trials
-from llmsim.grading.expressions import is_constant, joined, parsed, selectors
+from llmsim.grading import known, margins, public_rules, scenarios, trees, trials
+from llmsim.grading.expressions import comparisons, function, is_constant, joined, selectors
 from llmsim.grading.findings import Finding, Site, static
 from llmsim.grading.items import Item
 from llmsim.grading.reading import loosened
 from llmsim.grading.scenarios import Scenario
+from llmsim.grading.trees import parsed
 from llmsim.telemetry import dcgm
 from llmsim.telemetry.dcgm_counters import OWN, counters, names
 from llmsim.typed import NamedTuple
@@ -219,10 +220,8 @@ def _looks(healthy: Scenario) -> tuple[float, ...]:
 
 def _is_vector(expression: str) -> bool:
     """Whether count() takes an expression; a number needs no series."""
-    from llmsim.grading.expressions import function, kind
-
     node = parsed(expression)
-    return kind(node) not in ("NumberLiteral", "StringLiteral") and function(node) not in (
+    return trees.kind(node) not in ("NumberLiteral", "StringLiteral") and function(node) not in (
         "time", "scalar", "pi",
     )  # fmt: skip
 
@@ -289,8 +288,6 @@ def _empty(
 
 def _may_be_empty(item: Item) -> bool:
     """Whether a panel is right to be empty on a healthy run: it filters, or shows errors."""
-    from llmsim.grading.expressions import comparisons
-
     node = parsed(item.expression)
     errors = any(each.name.endswith("XID_ERRORS") or "xid" in each.name for each in selectors(node))
     return errors or bool([*comparisons(node)])

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from llmsim.errors import GradeError
-from llmsim.grading.expressions import kind, operator, parsed
+from llmsim.grading.expressions import operator
 from llmsim.grading.items import Item
 from llmsim.grading.scenarios import Series
+from llmsim.grading.trees import kind, parsed
 from llmsim.typed import NamedTuple
 
 _NEAR = 0.5  # of the way from a healthy run's peak to the threshold

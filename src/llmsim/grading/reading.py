@@ -8,7 +8,7 @@ Grafana's variables are filled in: a time with five minutes, a name with whateve
 import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 
 from llmsim.errors import GradeError
 from llmsim.grading.items import Item
@@ -85,25 +85,26 @@ def _board(board: dict[str, Any], shown: str) -> Iterator[Item]:
     panels = [*_list(board, "panels")]
     for row in _list(board, "rows"):
         panels += _list(row, "panels")
-    known: set[int] = set()
+    counter = count(1)
     for panel in panels:
-        yield from _panel(panel, shown, known)
+        yield from _panel(panel, shown, counter)
 
 
-def _panel(panel: Any, shown: str, known: set[int]) -> Iterator[Item]:
-    """The targets of a panel and of the panels in it; `known` are panels that have been read,
-    for in YAML one panel may stand in many places, itself too.
+def _panel(panel: Any, shown: str, counter: "count[int]") -> Iterator[Item]:
+    """The targets of a panel and of the panels in it. In YAML one panel may stand in many places,
+    itself too, so that a few lines make panels without end.
     """
-    if not isinstance(panel, dict) or id(panel) in known:
+    if next(counter) > MOST:
+        raise GradeError(f"{shown} has more than {MOST:,} panels.")
+    if not isinstance(panel, dict):
         return
-    known.add(id(panel))
     title = str(panel.get("title") or f"panel {panel.get('id', '?')}")
     for target in _list(panel, "targets"):
         expression = target.get("expr") if isinstance(target, dict) else None
         if isinstance(expression, str) and expression.strip():
             yield Item(shown, "panel", title, filled(expression), written=expression)
     for nested in _list(panel, "panels"):
-        yield from _panel(nested, shown, known)
+        yield from _panel(nested, shown, counter)
 
 
 def _list(table: Any, key: str) -> list[Any]:
