@@ -5,7 +5,7 @@ from llmsim.job.layout import Parallelism
 
 FRAMEWORK = Framework(
     "olmo",
-    "OLMo: a block of name=value lines for each step",
+    "OLMo: a block of name=value lines for each logged step",
     PRETRAINING,
     shuffles=True,
     stops_at_nan=True,
