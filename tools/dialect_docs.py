@@ -46,8 +46,8 @@ HEAD = """\
 
 A dialect is the log of one framework. This page shows the log of each framework.
 An excerpt has up to three parts: lines of the training, lines with the losses of validations, and
-lines of the launch that only this framework prints. Long lines are cut. Most excerpts come from this
-command:
+lines of the launch that only this framework prints. Long lines are cut. Most excerpts come from
+this command:
 
 `{command}`
 
