@@ -145,7 +145,7 @@ def test_how_much_of_a_pause_is_over_takes_no_room_from_the_titles(
     for title in view.titles[:2]:
         assert title not in without or title in heading
     assert phase in heading or SHORTER[phase] in heading
-    assert width < 80 or gpus > 1 or "━━━━────" in heading
+    assert width < 80 or gpus > 1 or "████    " in heading
 
 
 @pytest.mark.parametrize(("phase", "word"), [("validation", "valid."), ("checkpoint", "saving")])
@@ -154,9 +154,9 @@ def test_a_phase_has_a_shorter_name_where_its_share_has_no_room(phase: str, word
         titles=("Pebble-160M", "8 x H200"), brief="8 x H200", phase=phase, phase_share=0.74
     )
     heading = texts(board(view, TERMINAL._replace(width=80, height=24)))[0]
-    assert f"Pebble-160M · 8 x H200 ─── {word} ━━─ " in heading
+    assert f"Pebble-160M · 8 x H200 ─── {word} ██▏ " in heading
     wide = texts(board(view, TERMINAL._replace(width=120, height=24)))[0]
-    assert f"{phase} ━━━━━━── " in wide
+    assert f"{phase} █████▉   " in wide
 
 
 @pytest.mark.parametrize("pace", ["paused", "paused 0.5x", "16x"])

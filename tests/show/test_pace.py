@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import Event, MeshBuilt, PhaseEnded, PhaseStarted
 from llmsim.run.simulation import events, run_of
 from llmsim.run.timeline import Run, Segment, Timeline, run_ended, segment_at
-from llmsim.show.pace import HASTE, INTERRUPTIONS, MOST_ADDED, SHARES, Pace, brevity
+from llmsim.show.pace import HASTE, INTERRUPTIONS, MOST_ADDED, SHARES, UNSEEN, Pace, brevity
 from llmsim.show.player import play
 from llmsim.text.screen import Screen
 from tests.runs import ending
@@ -109,21 +110,27 @@ def test_the_shares_make_a_whole() -> None:
 def by_phases(seed: int, incidents: str, duration: float) -> list[float]:
     """The show second of each event, added up phase by phase as the events announce them.
 
-    A phase has its share of the show, one validation of four a quarter of the validations'.
+    A phase has its share of the show, one validation of four a quarter of the validations'. Of a
+    failure the part before its first sign is at most UNSEEN of the show.
     """
     run = of_seed(seed, incidents)
     times = {"validation": validations(run.job), "checkpoint": checkpoints(run.job)}
     rates: list[float] = []
     before, shown, left, haste = 0.0, 0.0, 0.0, 1.0
     seconds = []
-    for event in facts(seed, incidents):
+    unseen = False
+    found = facts(seed, incidents)
+    for event, after in zip_longest(found, found[1:]):
         shown += (event.at - before) * rates[-1] / haste if rates else 0.0
-        before = event.at
+        before, haste, unseen = event.at, 1.0 if unseen else haste, False
         seconds.append(shown)
         if isinstance(event, PhaseStarted):
             if event.phase in INTERRUPTIONS:
                 share = INTERRUPTIONS[event.phase] * brevity(run.job)
                 rates.append(min(1.0, share * left / event.own_seconds))
+                if event.phase == "failure":
+                    most = UNSEEN * left / (1 - SHARES["launch"])
+                    haste, unseen = max(1.0, rates[-1] * (after.at - event.at) / most), True
                 continue
             share = SHARES[event.phase] / times.get(event.phase, 1)
             if event.phase == "launch":

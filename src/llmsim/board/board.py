@@ -22,6 +22,7 @@ from llmsim.board.letters import titled
 from llmsim.board.sheet import in_columns, planned
 from llmsim.board.training import Training
 from llmsim.board.wall_content import Wall
+from llmsim.text.progress_bar import blocks
 from llmsim.text.screen import NARROWEST, Screen
 from llmsim.text.style import Row, Span, clipped, length
 from llmsim.typed import NamedTuple
@@ -188,8 +189,8 @@ def _heading(view: View, width: int, screen: Screen) -> list[tuple[int, Row]]:
     elif view.phase in SHORTER and width >= SHARE_NEEDS and view.phase_share >= 0.0:
         words = (*((name, cells) for cells in BARS), (SHORTER[view.phase], BARS[-1]))
         for word, cells in words:
-            filled, rest = rule(view.phase_share, cells, screen.unicode)
-            longer = (*_phase(view, word, width), ("", " "), (view.phase, filled), ("track", rest))
+            bar = blocks(view.phase_share, cells, screen.unicode)  # it moves by eighths
+            longer = (*_phase(view, word, width), ("", " "), (view.phase, bar))
             if _before(first, longer, width, screen)[1] == usual:
                 phase = longer
                 break

@@ -38,6 +38,8 @@ HASTE = 8.0
 INTERRUPTIONS = {"failure": 0.019, "outage": 0.012, "relaunch": 0.04}
 # The largest part in which one step waits for the compiler, or is held up: no line comes then.
 WAIT = 0.011
+# The largest part before a failure's first sign: a step is computed as ever, and no line comes.
+UNSEEN = 0.005
 
 # All of them together may make a show longer by this part of it: a cluster of 100,000 GPUs breaks
 # dozens of times in a run, and each time would be a twelfth of the show.
@@ -132,6 +134,10 @@ class Pace:
                 if began + seconds < segment.ended:
                     self._knot(began, rate)
                     self._knot(began + seconds, most / seconds)
+        if segment.kind == "failure" and segment.events:
+            before, most = segment.events[0].at - segment.began, UNSEEN * self._left
+            if rate * before > most:
+                self._knot(segment.events[0].at, most / before)
         self._knot(segment.ended, rate)
         return True
 
