@@ -10,7 +10,7 @@ from math import fsum
 
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_cells import TILE, Kind, compact, detailed, tile
-from llmsim.board.graphs import SCALE, on_scale
+from llmsim.board.graphs import SCALE, Ends, ends_of, on_scale
 from llmsim.board.heat_map import degrees, heat_map
 from llmsim.board.node_cells import by_node
 from llmsim.text.screen import Screen
@@ -137,13 +137,10 @@ def _power(cluster: Cluster, width: int, rows: int, screen: Screen) -> list[Row]
     return on_scale(values, width, rows, screen, "violet", power_scale(cluster))
 
 
-def power_scale(cluster: Cluster) -> tuple[float, str, str]:
-    """The scale of what all GPUs draw: its top, kW, and the names of its ends. The top is the sum
-    of their limits.
-    """
+def power_scale(cluster: Cluster) -> Ends:
+    """The scale of what all GPUs draw, kW. Its top is the sum of their limits."""
     top = cluster.full.watts * cluster.gpus / 1000
-    number, unit = (top / 1000, "MW") if top >= 1000 else (top, "kW")
-    return top, f"{number:.4g} {unit}", f"0 {unit}"
+    return ends_of(top, *((1000, "MW") if top >= 1000 else (1, "kW")))
 
 
 def _totals(cluster: Cluster, width: int, screen: Screen) -> Row:

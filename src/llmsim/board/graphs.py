@@ -80,13 +80,21 @@ def history(
     return [((shade(hue, 1.0), _filled_ascii(heights, rows, row)),) for row in range(rows)]
 
 
+Ends = tuple[float, str, str]  # of a history's scale: its top, and the names of top and bottom
+
+
+def ends_of(top: float, size: float, unit: str) -> Ends:
+    """The ends of a scale from 0 to its top, whose names are in a unit of this size."""
+    return top, f"{top / size:.4g} {unit}", f"0 {unit}"
+
+
 def on_scale(
     values: Sequence[float],
     width: int,
     rows: int,
     screen: Screen,
     hue: str,
-    ends: tuple[float, str, str],
+    ends: Ends,
 ) -> list[Row]:
     """A history with a scale at its left: its highest value, and the names of both ends."""
     top, high, low = ends

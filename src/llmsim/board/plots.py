@@ -1,6 +1,6 @@
 """The left part of the board: loss, learning rate and throughput as numbers and curves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import isfinite, isnan, nan
@@ -169,16 +169,23 @@ def _marks(
 
 def key(training: Training, room: int, screen: Screen) -> Row:
     """What the marks on the curve stand for, as many as there is room for."""
-    row: list[Span] = []
-    for role, glyphs, name, found in (
+    marks = (
         ("validation", VALIDATED, "validation", training.validated),
         ("save", SAVED, "save", training.saved),
         ("error", BROKEN, "incident", training.broken),
-    ):
-        more: list[Span] = [("", "  " * bool(row)), (role, glyphs[not screen.unicode])]
-        more.append(("label", f" {name}"))
-        if found and length(row) + length(more) <= room:
-            row += more
+    )
+    ascii_ = not screen.unicode
+    return key_of(
+        [(role, glyphs[ascii_], name) for role, glyphs, name, seen in marks if seen], room
+    )
+
+
+def key_of(signs: Iterable[tuple[str, str, str]], room: int) -> Row:
+    """A key of signs, each a role, a glyph and what it stands for: as many as have room."""
+    row: list[Span] = []
+    for role, glyph, name in signs:
+        more: list[Span] = [("", "  " * bool(row)), (role, glyph), ("label", f" {name}")]
+        row += more if length(row) + length(more) <= room else []
     return tuple(row)
 
 

@@ -200,7 +200,9 @@ def _curves(view: View, more: Wall, width: int, rows: int, screen: Screen) -> li
         if high > 1 and training.step:
             below.append(plots.axis(training, room, screen))
     newest = _newest(view, width - len("- loss  "), screen)
-    above = [ruled((("label", "loss"), ("", " "), *newest), width, screen, _key(more, screen))]
+    above = [
+        ruled((("label", "loss"), ("", " "), *newest), width, screen, _key(more, width, screen))
+    ]
     left = rows - len(below) - len(above)
     return above + _loss(view, more, columns, left, screen) + below
 
@@ -240,13 +242,10 @@ def _roles(more: Wall) -> dict[str, str]:
     return {kind: FADED if many and kind == "failure" else MARKS[kind][0] for kind, _ in more.marks}
 
 
-def _key(more: Wall, screen: Screen) -> Row:
+def _key(more: Wall, width: int, screen: Screen) -> Row:
     """What the lines on the curve stand for."""
-    row: list[Span] = []
-    for kind, role in sorted(_roles(more).items()):
-        glyph = MARKS[kind][1 + (not screen.unicode)]
-        row += [("", "  " * bool(row)), (role, glyph), ("label", f" {NAMED[kind]}")]
-    return tuple(row)
+    roles, place = sorted(_roles(more).items()), 1 + (not screen.unicode)
+    return plots.key_of([(role, MARKS[kind][place], NAMED[kind]) for kind, role in roles], width)
 
 
 def _loss(view: View, more: Wall, columns: int, rows: int, screen: Screen) -> list[Row]:

@@ -5,7 +5,7 @@ from math import fsum
 
 from llmsim.board.gauges import Cluster
 from llmsim.board.gpu_panel import MOST_GPUS, gpu_panel, kilowatts, power_scale
-from llmsim.board.graphs import history, nice_above, on_scale
+from llmsim.board.graphs import Ends, ends_of, history, nice_above, on_scale
 from llmsim.board.sheet import RULED, ruled
 from llmsim.board.wall_content import Wall
 from llmsim.board.wall_launch import launched
@@ -15,8 +15,6 @@ from llmsim.text.style import Row, Span, length
 PANEL, MANY_ROWS = 0.55, 8  # of the rows, and rows: what the GPUs one by one may have
 SCALED = 44, 3  # cells and rows of a history that has room for its scale at the left
 POWER_NEEDS = 3  # rows of the power above the stages of a launch
-
-Ends = tuple[float, str, str]  # of a scale: its top, and the names of its top and its bottom
 
 
 def gpus(cluster: Cluster, more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
@@ -74,8 +72,7 @@ def _launch(more: Wall, width: int, rows: int, screen: Screen) -> list[Row]:
 def _links_scale(values: Sequence[float]) -> Ends:
     """The scale of what all GPUs send each other: a round number above the most of late."""
     top = nice_above(max(values, default=0.0))
-    number, unit = _in_unit(top)
-    return top, f"{number:.4g} {unit}", f"0 {unit}"
+    return ends_of(top, *_unit(top))
 
 
 def _power(cluster: Cluster, columns: int) -> Sequence[float]:
@@ -102,15 +99,14 @@ def _last(values: Sequence[float], told: Callable[[float], str]) -> str:
 
 
 def _bytes(gb_s: float) -> str:
-    number, unit = _in_unit(gb_s)
-    return f"{number:.1f} {unit}" if unit == "GB/s" else f"{number:.2f} {unit}"
+    size, unit = _unit(gb_s)
+    return f"{gb_s / size:.{1 if size == 1 else 2}f} {unit}"
 
 
-def _in_unit(gb_s: float) -> tuple[float, str]:
-    for unit, size in (("PB/s", 1e6), ("TB/s", 1e3)):
-        if gb_s >= size:
-            return gb_s / size, unit
-    return gb_s, "GB/s"
+def _unit(gb_s: float) -> tuple[float, str]:
+    """The size in GB/s, and the name, of the unit for a traffic."""
+    larger = ((size, name) for size, name in ((1e6, "PB/s"), (1e3, "TB/s")) if gb_s >= size)
+    return next(larger, (1.0, "GB/s"))
 
 
 def _words(words: Sequence[tuple[int, str]], width: int) -> Row:

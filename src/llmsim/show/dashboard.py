@@ -26,7 +26,7 @@ from llmsim.run.moment import Moment, state, struck
 from llmsim.run.simulation import latest_validation, step, tasks
 from llmsim.run.timeline import Run, learner, scan, step_ended
 from llmsim.show.gauge_readings import Readings, Simulated
-from llmsim.show.trouble import BEFORE, culprit, details, trouble
+from llmsim.show.trouble import BEFORE, culprit, details, stands, trouble
 from llmsim.text import units
 
 MOST_SAVES = 24  # marks of checkpoints on the curve
@@ -86,11 +86,6 @@ def phase_of(moment: Moment) -> PhaseName:
     """The phase of a moment by its name: later attempts have a launch of their own."""
     again = moment.segment.kind == "launch" and moment.attempt > 1
     return "relaunch" if again else moment.segment.kind
-
-
-def stands(moment: Moment) -> bool:
-    """Whether the job does nothing because something has failed."""
-    return moment.segment.kind in ("failure", "outage")
 
 
 def makes_no_steps(moment: Moment) -> bool:

@@ -20,7 +20,7 @@ from llmsim.run import complaints
 from llmsim.run.cluster import hostname
 from llmsim.run.moment import Moment, celsius, draws, meter
 from llmsim.run.timeline import Run, owner
-from llmsim.show.trouble import culprit
+from llmsim.show.trouble import culprit, stands
 
 # Show seconds of a beat, and beats until a GPU is read again, of clusters up to a number of GPUs.
 RHYTHMS = ((4, 0.25, 2), (8, 0.25, 4), (64, 0.25, 16), (2**62, 1.0, 4))
@@ -114,12 +114,12 @@ class Readings:
         part of the run that has begun since: before that, GPUs may have computed. It is nan where
         there is none.
         """
-        kind, began = moment.segment.kind, moment.segment.began
+        began = moment.segment.began
         beat, newest = self._beat * self._long, int(self._shown / apart + 1e-9) * apart
         if not self._simulated or beat >= newest or self._simulated_at(newest) < began:
             return nan
-        stands = kind in ("failure", "outage")  # hours may pass in a second of it
-        return newest if stands or self._simulated_at(beat) < began else nan
+        # Hours may pass in a second of a failure or an outage.
+        return newest if stands(moment) or self._simulated_at(beat) < began else nan
 
     def _look(self, moment: Moment) -> None:
         """Who is to blame, and what is gone."""
@@ -129,8 +129,7 @@ class Readings:
         self._gone = tuple(sorted(self._lost))
         self._faulty = tuple(sorted(self._lost | ({self._culprit} - {-1})))
         self._changed = self._since(moment)
-        kind, began = moment.segment.kind, moment.segment.began
-        self._stood = began if kind in ("failure", "outage") else nan
+        self._stood = moment.segment.began if stands(moment) else nan
 
     def _unreadable(self, at: float) -> frozenset[int]:
         """The GPUs that nobody can read at a moment."""

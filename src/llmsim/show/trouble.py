@@ -22,6 +22,11 @@ class Trouble(NamedTuple):
     phase: str  # the word for the phase
 
 
+def stands(moment: Moment) -> bool:
+    """Whether the job does nothing because something has failed."""
+    return moment.segment.kind in ("failure", "outage")
+
+
 def cause(run: Run, moment: Moment) -> Incident | None:
     """The incident of a failure, or of the outage after one, once somebody can know it."""
     failed = how_failed(_failure(run, moment))
@@ -41,7 +46,7 @@ def culprit(run: Run, moment: Moment) -> int:
     """The rank at fault in a failure, once it is known, and in the outage after it; else -1. Where
     nodes are taken away nobody is.
     """
-    if moment.segment.kind not in ("failure", "outage"):
+    if not stands(moment):
         return -1
     known = cause(run, moment)
     return known.rank if known and kind_named(known.kind).consequence != "stop" else -1
@@ -61,12 +66,11 @@ def in_order(run: Run, moment: Moment) -> bool:
 
 def trouble(run: Run, moment: Moment) -> Trouble | None:
     """What is wrong at a moment; None while the job does something."""
-    kind = moment.segment.kind
-    if kind not in ("failure", "outage"):
+    if not stands(moment):
         return None
     if in_order(run, moment):
         return Trouble("STOP", "outage", "stopped", "stopped")
-    if kind == "outage":
+    if moment.segment.kind == "outage":
         return Trouble("DOWN", "failure", "down", "outage")
     return Trouble(_word(cause(run, moment)).upper(), "failure", "down", "failure")
 
