@@ -21,6 +21,7 @@ from llmsim.planning.plan import plan
 from llmsim.run.events import PhaseName
 from llmsim.run.moment import struck
 from llmsim.run.simulation import run_of
+from llmsim.run.timeline import Run
 from llmsim.show.live_region import LiveRegion
 from llmsim.show.pace import pace_of
 from llmsim.show.playback import Playback
@@ -98,12 +99,11 @@ PICTURES = (
 )
 
 
-def second_of(picture: Picture) -> float:
+def second_of(picture: Picture, run: Run) -> float:
     """The show second of a picture: of an incident's phase the first after the scene has begun."""
     if isinstance(picture.moment, float):
         return picture.moment
     options, (phase, kind) = picture.options, picture.moment
-    run = run_of(plan(options))
     pace, begins = pace_of(run, options.duration), beginning(run, options)
     for segment in run.timeline:
         middle = pace.shown((segment.began + segment.ended) / 2)
@@ -119,13 +119,14 @@ def screen_at(picture: Picture) -> Terminal:
         picture.width, picture.height, color=True, unicode=True, live=True, colors=TRUECOLOR,
         theme=picture.theme,
     )  # fmt: skip
-    options, moment = picture.options, second_of(picture)
+    options, run = picture.options, run_of(plan(picture.options))
+    moment = second_of(picture, run)
     terminal = Terminal(screen.width, screen.height)
     terminal.set_mode(pyte.modes.LNM)
     stream, region = pyte.Stream(terminal), LiveRegion(lambda: screen, Playback(0.0))
     region.wall = options.view == "wall"
     since = max(0.0, moment - BEFORE)
-    for frame in play(plan(options), options, lambda: screen, since, region=region):
+    for frame in play(run, options, lambda: screen, since, region=region):
         if frame.shown > moment:
             break
         stream.feed(frame.text)

@@ -29,11 +29,8 @@ NATIVE = (
     "llmsim.options.job_values",
     "llmsim.options.serving",
     "llmsim.physics.hardware.activities",
-    "llmsim.physics.hardware.gauges",
-    "llmsim.physics.hardware.host",
     "llmsim.physics.hardware.links",
     "llmsim.planning.written",
-    "llmsim.run.verdicts",
     "llmsim.telemetry",
 )
 # What computes many GPUs at once with numpy, which a page has not: it asks for a few.
@@ -74,7 +71,7 @@ def _is_native(module: str) -> bool:
     native = any(module == name or module.startswith(f"{name}.") for name in NATIVE)
     unplayed = module.startswith("llmsim.dialects.") and module.rpartition(".")[2] in UNPLAYED
     arrays = module.rpartition(".")[2] in ARRAYS
-    return (native or unplayed or arrays) and module not in PAGE
+    return (native or unplayed or arrays or module in LATER) and module not in PAGE
 
 
 def modules() -> dict[str, Path]:

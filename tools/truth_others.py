@@ -9,7 +9,6 @@ fitted. Since then four constants follow some of them: tests/truth/README.md say
 
 import json
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple
 
 from llmsim.errors import PlanError
@@ -31,7 +30,6 @@ class Ratio(NamedTuple):
     memory: float | None  # of the peak of one GPU without its context
 
 
-@cache
 def ratios(file: str) -> tuple[list[Ratio], list[str]]:
     """The jobs of a file, and the names of those that llmsim refuses."""
     text = (TRUTH / file).read_text(encoding="utf-8")

@@ -182,6 +182,14 @@ function showAll(button) {
 
 // --- the controls ------------------------------------------------------------------------------
 
+/**
+ * Say what could not be fetched, if it could not.
+ *
+ * @param {string} what
+ * @param {Promise<unknown>} done
+ */
+const fetched = (what, done) => done.catch((error) => fall(error, `The ${what} could not be fetched.`));
+
 const actions = {
   pause: pauseOrPlay,
   slower: () => changeSpeed(1 / 2),
@@ -195,13 +203,15 @@ const actions = {
   wall: toggleWall,
   stop: () => tell({ type: "stop" }),
   scenes: () =>
-    import("./scenes.js")
-      .then(({ changeScene }) => changeScene())
-      .catch((error) => fall(error, "The scenes could not be fetched.")),
+    fetched(
+      "scenes",
+      import("./scenes.js").then(({ changeScene }) => changeScene()),
+    ),
   settings: () =>
-    import("./settings.js")
-      .then(({ changeSettings }) => changeSettings())
-      .catch((error) => fall(error, "The settings could not be fetched.")),
+    fetched(
+      "settings",
+      import("./settings.js").then(({ changeSettings }) => changeSettings()),
+    ),
   share: async () => notice(await share(new URL(addressOfMoment(), location.href).href)),
   // The command works without an installed llmsim: uv fetches it and plays the run.
   command: async () => notice(await share(`uvx ${shownBy(show.run?.command ?? "llmsim", here())}`, true)),
@@ -209,21 +219,24 @@ const actions = {
   theme: () => takeTheme(nextTheme()),
   type: toggleTyping,
   save: () =>
-    import("./keeping.js")
-      .then(({ save }) => save())
-      .catch((error) => fall(error, "The files could not be fetched.")),
+    fetched(
+      "files",
+      import("./keeping.js").then(({ save }) => save()),
+    ),
   reader: (/** @type {HTMLElement} */ button) =>
-    import("./reader.js")
-      .then(({ toggleReading }) => toggleReading(button))
-      .catch((error) => fall(error, "The reader could not be fetched.")),
+    fetched(
+      "reader",
+      import("./reader.js").then(({ toggleReading }) => toggleReading(button)),
+    ),
   more: (/** @type {HTMLElement} */ button) => showAll(button),
   help: () =>
-    import("./help.js")
-      .then(({ help }) => {
+    fetched(
+      "help",
+      import("./help.js").then(({ help }) => {
         greeted();
         help();
-      })
-      .catch((error) => fall(error, "The help could not be fetched.")),
+      }),
+    ),
 };
 listen(actions, typed, () => show.terminal?.focus());
 

@@ -60,9 +60,10 @@ def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Ve
     recorded = frozenset(item.name for item in whole if item.kind == "record")
     site = site._replace(recorded=recorded)
     found = [finding for item in whole for finding in static(item, site)]
+    wrong = {each.item for each in found}
     always = tuple(
         item.name for item in whole
-        if item.kind == "alert" and item not in {each.item for each in found}
+        if item.kind == "alert" and item not in wrong
         and is_constant(parsed(item.expression))
     )  # fmt: skip
     if tester is None:

@@ -142,7 +142,9 @@ def as_json(verdict: Verdict, tried: bool) -> str:
 def as_junit(verdict: Verdict) -> str:
     """The verdict as JUnit XML: a suite a file, a case an expression."""
     files = [*dict.fromkeys(item.file for item in verdict.items)]
-    failed = {(each.item.file, _case(each.item)) for each in verdict.findings}
+    failed: dict[tuple[str, str], list[Finding]] = {}
+    for each in verdict.findings:
+        failed.setdefault((each.item.file, _case(each.item)), []).append(each)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>\n',
         (
@@ -152,12 +154,12 @@ def as_junit(verdict: Verdict) -> str:
     ]
     for file in files:
         cases = [item for item in verdict.items if item.file == file]
-        mine = sum(1 for each, _ in failed if each == file)
+        mine = sum(1 for failing, _ in failed if failing == file)
         lines.append(
             f'  <testsuite name={quoteattr(_clean(file))} tests="{len(cases)}" failures="{mine}">\n'
         )
         for item in cases:
-            lines += _junit_case(item, verdict)
+            lines += _junit_case(item, failed.get((file, _case(item)), []))
         lines.append("  </testsuite>\n")
     return "".join([*lines, "</testsuites>\n"])
 
@@ -166,13 +168,9 @@ def _case(item: Item) -> str:
     return f"{item.kind} {item.name}: {item.expression}"
 
 
-def _junit_case(item: Item, verdict: Verdict) -> Iterator[str]:
+def _junit_case(item: Item, found: list[Finding]) -> Iterator[str]:
     file, name = quoteattr(_clean(item.file)), quoteattr(_clean(_case(item)))
     head = f"    <testcase classname={file} name={name}"
-    found = [
-        each for each in verdict.findings
-        if each.item.file == item.file and _case(each.item) == _case(item)
-    ]  # fmt: skip
     if not found:
         yield f"{head}/>\n"
         return

@@ -102,11 +102,11 @@ def again(asked: Options, job: Job, ended: bool, poster: bool = False, left: int
 
 def _of_show(asked: Options, left: int) -> Iterator[str]:
     """The flags of the show that were given, each after a blank."""
-    for name, value in (("view", asked.view), ("theme", asked.theme), ("from", asked.from_)):
-        if value not in (None, "auto"):
-            yield f" --{name} {value}"
-    if asked.stream != "log":
-        yield f" --stream {asked.stream}"
+    usual = Options()
+    for field in ("view", "theme", "from_", "stream"):
+        value = getattr(asked, field)
+        if value != getattr(usual, field):
+            yield f" --{field.rstrip('_')} {value}"
     if left != 1:
         yield f" --runs {left}"
 

@@ -10,6 +10,7 @@ from llmsim.job.schedule import last_step
 from llmsim.run.faults import phases_of
 from llmsim.run.incident_kinds import kind_named
 from llmsim.run.incidents import possible
+from llmsim.text.wording import either
 
 _NEEDS: dict[str, tuple[str | Setting, ...]] = {
     "NVIDIA": ("NVIDIA's GPUs",),
@@ -50,8 +51,7 @@ def _refuse_phase(asked: Asked, job: Job) -> None:
     if asked.unit != "phase":
         return
     if asked.phase not in (phases := phases_of(asked.kind)):
-        *others, last = (f"{asked.kind}@{phase}" for phase in phases)
-        right = f"{', '.join(others)} or {last}" if others else last
+        right = either([f"{asked.kind}@{phase}" for phase in phases])
         raise PlanError(f"{asked.text} cannot happen: give {right}.")
     if asked.phase == "validation" and not validations(job):
         raise PlanError(f"{asked.text} cannot happen: this run has no validation.")

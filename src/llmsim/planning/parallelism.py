@@ -164,12 +164,11 @@ def _pieced(config: Architecture, base: Layout, able: Parallelism, wish: Wish) -
     yield made
 
 
-def shares_experts(ranks: int, tp: int, ep: int, able: Parallelism) -> bool:
-    """Whether the ranks that share states are whole groups of `ep` ranks that share experts.
-
-    Some frameworks let these groups reach over tensor ranks.
+def expert_ranks(ranks: int, tp: int, able: Parallelism) -> int:
+    """The ranks that are to be whole groups of ranks that share experts: the ones that share
+    states; some frameworks let these groups reach over tensor ranks.
     """
-    return ranks % ep == 0 or (able.whole_experts and ranks * tp % ep == 0)
+    return ranks * tp if able.whole_experts else ranks
 
 
 def has_replicas(dp: int, cp: int, replicas: int) -> bool:
@@ -182,7 +181,7 @@ def _comes_out_even(config: Architecture, layout: Layout, able: Parallelism, wis
     several = layout.replicas > 1 and has_replicas(layout.dp, layout.cp, layout.replicas)
     return (
         (several or not wish.hybrid)
-        and shares_experts(state_ranks(layout), layout.tp, layout.ep, able)
+        and expert_ranks(state_ranks(layout), layout.tp, able) % layout.ep == 0
         and config.experts % layout.ep == 0
     )
 

@@ -11,10 +11,10 @@ from llmsim.model.architecture import Architecture
 from llmsim.options.wanted import Wanted
 from llmsim.physics.hardware.stages import too_many_pieces
 from llmsim.planning.parallelism import (
+    expert_ranks,
     has_replicas,
     node_size,
     shardings,
-    shares_experts,
     shares_heads,
 )
 from llmsim.planning.wish import Wish, switched, unit
@@ -244,8 +244,8 @@ def _shares(gpu: Gpu, gpus: int, wish: Wish, able: Parallelism) -> Iterator[Sent
     ranks, tp = dp * cp, wish.tp or 1
     known = bool(wish.dp or (wish.tp and wish.pp))
     nodes = gpus // node_size(gpus, wish.per_node or gpu.per_node)
-    most = ranks * tp if able.whole_experts else ranks
-    if (known or most < ep) and not shares_experts(ranks, tp, ep, able):
+    most = expert_ranks(ranks, tp, able)
+    if (known or most < ep) and most % ep:
         yield _about("ep", ep, f"does not divide the {ranks:,} data and context ranks.")
     replicas = wish.replicas or nodes
     if wish.hybrid and replicas == 1:

@@ -256,8 +256,13 @@ def _soonest(job: Job, segment: Segment, at: float) -> float:
         return at
     if segment.kind != "training":
         return to_the_microsecond(0.5 * (segment.began + segment.ended))
-    first = step_ended(job, segment, segment.first)
-    return to_the_microsecond(segment.began + 0.4 * (first - segment.began))
+    return _in_step(job, segment, segment.first)
+
+
+def _in_step(job: Job, segment: Segment, step: int) -> float:
+    """A moment in a step of a training."""
+    begun, ended = (step_ended(job, segment, each) for each in (step - 1, step))
+    return to_the_microsecond(begun + 0.4 * (ended - begun))
 
 
 def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
@@ -277,5 +282,4 @@ def _asked_moment(job: Job, asked: Asked, segment: Segment) -> float | None:
         return _amid(job, asked.kind, segment) if segment.kind == only and late else None
     if segment.kind != "training" or not segment.first <= before + 1 <= segment.last:
         return None
-    begun, ended = (step_ended(job, segment, each) for each in (before, before + 1))
-    return to_the_microsecond(begun + 0.4 * (ended - begun))
+    return _in_step(job, segment, before + 1)

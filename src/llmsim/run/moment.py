@@ -89,7 +89,7 @@ def _loads_in(run: Run, number: int, at: float, gpu: int | None) -> Iterable[Loa
     return [load for load in parts[::-1] if load.began < at or load is parts[0]]
 
 
-def _all_loads(run: Run, at: float, gpu: int) -> tuple[Load, ...]:
+def all_loads(run: Run, at: float, gpu: int | None) -> tuple[Load, ...]:
     """All of `loads`. The run remembers what was before the latest segment: a wall asks four times
     a second, and a long run has hundreds of segments.
     """
@@ -232,7 +232,7 @@ def odd(run: Run, at: float) -> frozenset[int]:
 
 def energy(run: Run, at: float, gpu: int) -> float:
     """Joules that a GPU has taken up since the command: the integral of its power."""
-    return energy_of(run, at, gpu, _all_loads(run, at, gpu))
+    return energy_of(run, at, gpu, all_loads(run, at, gpu))
 
 
 MARK_EVERY = 32  # loads from one remembered total to the next

@@ -23,7 +23,7 @@ from llmsim.physics.hardware.host import CORES, Host, host
 from llmsim.physics.hardware.troubles import CALM, HEALTHY, Fault, Trouble
 from llmsim.run import cluster
 from llmsim.run.complaints import faults, troubles
-from llmsim.run.moment import energies_of, loads, odd
+from llmsim.run.moment import all_loads, energies_of, odd
 from llmsim.run.strains import HW_THERMAL, POWER_BRAKE
 from llmsim.run.timeline import Run, owner, run_ended, step_at
 from llmsim.telemetry import anew, hosts
@@ -134,7 +134,7 @@ def _done(run: Run, at: float, gpu: int | None = None) -> tuple[telemetry.Load, 
     """All loads of a GPU until a moment, the latest first; after the end of a run it is idle. None
     is a GPU that has had no loads of its own.
     """
-    done = tuple(loads(run, at, gpu))
+    done = all_loads(run, at, gpu)
     over = ended_by(run, at)
     return (telemetry.Load("idle", over), *done) if over else done
 

@@ -10,7 +10,7 @@ from llmsim.dialects.parts import slurm, torchrun, watchdog, worker_errors
 from llmsim.dialects.parts.flight_recorder import Callers
 from llmsim.dialects.parts.groups import Names
 from llmsim.dialects.parts.worker_errors import Place
-from llmsim.job.records import Job, gpus_per_node, speaking_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on, speaking_node
 from llmsim.run import cluster, shutdown
 from llmsim.run.events.incidents import Symptom
 from llmsim.text import units
@@ -186,8 +186,7 @@ def _failure(event: Symptom, job: Job, code: Code) -> Iterator[str]:
 
 def node_ranks(job: Job, rank: int) -> range:
     """The ranks of a rank's node."""
-    size = gpus_per_node(job)
-    return range(rank // size * size, (rank // size + 1) * size)
+    return ranks_on(job, rank // gpus_per_node(job))
 
 
 def _block(event: Symptom, job: Job, code: Code, exits: dict[int, int]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from llmsim.catalog import gpus as catalog
 from llmsim.catalog.boards import Board, Clocks, board, clocks
 from llmsim.errors import ExportError, OptionError
-from llmsim.job.records import Job, gpus_per_node
+from llmsim.job.records import Job, gpus_per_node, ranks_on
 from llmsim.physics.hardware.gauges import Gauges
 from llmsim.run import cluster, hardware_ids
 from llmsim.run.timeline import Run, owner
@@ -46,16 +46,14 @@ def node_at(run: Run, number: int, at: float) -> Node:
     Raises ExportError if the run has no NVIDIA GPUs, and OptionError if it has no node of this
     number.
     """
-    job, size = run.job, gpus_per_node(run.job)
+    job = run.job
     if not catalog.is_nvidia(job.gpu):
         raise ExportError(f"nvidia-smi reads NVIDIA's GPUs, and this run has {job.gpu.name}.")
     if not 0 <= number < job.layout.nodes:
         last = job.layout.nodes - 1
         known = f"only the nodes 0 to {last}" if last else "only node 0"
         raise OptionError(f"--node {number}: the run has no node {number}, {known}.")
-    first = number * size
-    ranks = range(first, min(first + size, job.layout.gpus))
-    return Node(run, number, at, gauges_of(run, tick_of(run, at), ranks))
+    return Node(run, number, at, gauges_of(run, tick_of(run, at), ranks_on(job, number)))
 
 
 def local(node: Node, gauges: Gauges) -> int:
@@ -98,11 +96,8 @@ def driver(node: Node) -> str:
 
 def missing(node: Node) -> list[int]:
     """The numbers of the GPUs that have fallen off the bus."""
-    size = gpus_per_node(node.job)
-    first = node.number * size
-    seen = {each.gpu for each in node.gauges}
-    return [rank % size for rank in range(first, min(first + size, node.job.layout.gpus))
-            if rank not in seen]  # fmt: skip
+    ranks, seen = ranks_on(node.job, node.number), {each.gpu for each in node.gauges}
+    return [place for place, rank in enumerate(ranks) if rank not in seen]
 
 
 def lost(node: Node) -> list[str]:
