@@ -61,11 +61,8 @@ def judge(items: Iterable[Item], site: Site, tester: Tester | None = None) -> Ve
     site = site._replace(recorded=recorded)
     found = [finding for item in whole for finding in static(item, site)]
     wrong = {each.item for each in found}
-    always = tuple(
-        item.name for item in whole
-        if item.kind == "alert" and item not in wrong
-        and is_constant(parsed(item.expression))
-    )  # fmt: skip
+    sound = [item for item in whole if item.kind == "alert" and item not in wrong]
+    always = tuple(item.name for item in sound if is_constant(parsed(item.expression)))
     if tester is None:
         return Verdict(whole, tuple(found), always=always)
     broken = {finding.item for finding in found if finding.code in _SETTLED}
